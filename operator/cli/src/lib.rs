@@ -1,0 +1,1 @@
+//! The operator and its commands: all input and output.

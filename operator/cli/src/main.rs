@@ -1,0 +1,2 @@
+//! The `tracewright` program.
+fn main() {}

@@ -1,0 +1,4 @@
+//! The decisions of the Tracewright operator, as pure functions: from a profile to what is desired, from desired and
+//! observed to a plan, from a plan's outcome to a status. Nothing here reads a clock, a socket or a file.
+
+pub mod crd;
