@@ -2,3 +2,11 @@
 //! observed to a plan, from a plan's outcome to a status. Nothing here reads a clock, a socket or a file.
 
 pub mod crd;
+pub mod desired;
+pub mod diff;
+pub mod effect;
+pub mod identity;
+pub mod observed;
+pub mod plan;
+pub mod report;
+pub mod rights;

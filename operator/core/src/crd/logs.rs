@@ -24,6 +24,8 @@ pub struct Logs {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new("self.matches('^[.\\\\-_/#A-Za-z0-9]+$')")
         .message("spec.logs.ship must be the name of a log group: A-Z a-z 0-9 . - _ / #"))]
+    #[x_kube(validation = Rule::new("!self.startsWith('aws/')")
+        .message("spec.logs.ship must not begin with aws/, which AWS reserves"))]
     pub ship: Option<String>,
 }
 

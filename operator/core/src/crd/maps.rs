@@ -1,7 +1,9 @@
-//! Schemas of the bounded maps: keys are checked by a rule of the map, values by a rule of their own, so that an error
-//! names the entry and the API server can estimate the cost.
+//! Schemas of the bounded maps and lists whose Rust type says too little: keys are checked by a rule of the map, values
+//! by a rule of their own, so that an error names the entry and the API server can estimate the cost.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::rules::{LABEL_KEY, LABEL_VALUE};
 
 pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
     // 50 tags per resource, less the three that mark ownership.
@@ -31,12 +33,12 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
             "type": "string",
             "maxLength": 63,
             "x-kubernetes-validations": [{
-                "rule": "self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",
+                "rule": format!("self.matches('{LABEL_VALUE}')"),
                 "message": "must be a label value: at most 63 of A-Z a-z 0-9 - _ . , beginning and ending with a letter or digit",
             }],
         },
         "x-kubernetes-validations": [{
-            "rule": "self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+            "rule": format!("self.all(k, size(k) <= 317 && k.matches('{LABEL_KEY}'))"),
             "message": "each key must be a label key, for example app.kubernetes.io/name",
         }],
     })
@@ -48,7 +50,7 @@ pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         "additionalProperties": {"type": "string", "maxLength": 2048},
         "x-kubernetes-validations": [{
-            "rule": "self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+            "rule": format!("self.all(k, size(k) <= 317 && k.matches('{LABEL_KEY}'))"),
             "message": "each key must be an annotation key, for example eks.amazonaws.com/role-arn",
         }],
     })
@@ -103,9 +105,75 @@ pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
             "x-kubernetes-int-or-string": true,
             "maxLength": 32,
             "x-kubernetes-validations": [{
-                "rule": "type(self) == int ? self >= 0 : isQuantity(self)",
-                "message": "must be a quantity, for example 50m for cpu or 64Mi for memory",
+                "rule": "string(self).matches('^[0-9]+([.][0-9]+)?([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?$')",
+                "message": "must be a quantity of 0 or more, for example 50m for cpu or 64Mi for memory",
             }],
+        },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(k, k.matches('^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z.]+|[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$'))",
+            "message": "each key must be the name of a resource, for example cpu, memory or example.com/device",
+        }],
+    })
+}
+
+/// Tolerations as the API server validates those of a pod, so that a bad one is refused here and not when the receiver's
+/// pods are made. (Kubernetes API, core/v1 Toleration.)
+pub(super) fn tolerations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "items": {
+            "type": "object",
+            "description": "One toleration. (Kubernetes API, core/v1 Toleration.)",
+            "properties": {
+                "key": {
+                    "type": "string",
+                    "description": "The taint's key. Unset: every key; operator must then be `Exists`.",
+                    "maxLength": 317,
+                    "x-kubernetes-validations": [{
+                        "rule": format!("self == '' || self.matches('{LABEL_KEY}')"),
+                        "message": "key must be a taint's key, for example example.com/dedicated",
+                    }],
+                },
+                "operator": {
+                    "type": "string",
+                    "description": "`Equal` (default) compares the value, `Exists` takes any.",
+                    "enum": ["Equal", "Exists"],
+                },
+                "value": {
+                    "type": "string",
+                    "description": "The taint's value.",
+                    "maxLength": 63,
+                    "x-kubernetes-validations": [{
+                        "rule": format!("self.matches('{LABEL_VALUE}')"),
+                        "message": "must be a taint's value: at most 63 of A-Z a-z 0-9 - _ . , beginning and ending with a letter or digit",
+                    }],
+                },
+                "effect": {
+                    "type": "string",
+                    "description": "The taint's effect. Unset: every effect.",
+                    "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                },
+                "tolerationSeconds": {
+                    "type": "integer",
+                    "format": "int64",
+                    "description": "How long a taint with effect `NoExecute` is tolerated. Unset: for ever.",
+                },
+            },
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+                    "message": "a toleration without key needs operator: Exists, and then tolerates every taint",
+                },
+                {
+                    "rule": "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+                    "message": "a toleration with operator: Exists takes no value: remove it, or write operator: Equal",
+                },
+                {
+                    "rule": "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                    "message": "tolerationSeconds needs effect: NoExecute",
+                },
+            ],
         },
     })
 }

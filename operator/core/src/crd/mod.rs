@@ -6,6 +6,7 @@
 mod definition;
 mod logs;
 mod maps;
+mod rules;
 mod service;
 pub mod status;
 mod traces;
@@ -97,6 +98,10 @@ pub enum DeletionPolicy {
     .message("without spec.service.name each entry of spec.xray.samplingRules needs its own serviceName: write the service's name or \"*\", or set spec.service.name"))]
 #[x_kube(validation = Rule::new("!has(self.xray) || !has(self.xray.receiver) || !has(self.xray.receiver.collector) || !has(self.xray.receiver.collector.exportToOtlp) || !self.xray.receiver.collector.exportToOtlp || (has(self.traces) && has(self.traces.otlp))")
     .message("spec.xray.receiver.collector.exportToOtlp needs spec.traces.otlp: set its endpoint, or remove exportToOtlp"))]
+#[x_kube(validation = Rule::new("!has(self.aws) || !has(self.aws.region) || !has(self.logs) || !has(self.logs.groups) || self.logs.groups.all(g, !has(g.kmsKeyArn) || g.kmsKeyArn.contains(':kms:' + self.aws.region + ':'))")
+    .message("the kmsKeyArn of a log group must be a key of spec.aws.region, because CloudWatch Logs takes no key of another region"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.aws) || !has(oldSelf.aws.region) || (has(self.aws) && has(self.aws.region) && self.aws.region == oldSelf.aws.region)")
+    .message("spec.aws.region cannot change, because AWS objects do not move between regions: create another profile for the other region and delete this one"))]
 #[serde(rename_all = "camelCase")]
 pub struct ObservabilityProfileSpec {
     /// Whether the operator writes: `Apply` keeps everything as declared, `Preview` only fills `status.plan`,

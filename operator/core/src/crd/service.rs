@@ -17,6 +17,8 @@ pub struct Service {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9 _.:/%&#=+\\\\-@]+$')")
         .message("spec.service.name may hold only A-Z a-z 0-9, space and _ . : / % & # = + - @, the characters that an X-Ray segment name may have"))]
+    #[x_kube(validation = Rule::new("self.trim() == self")
+        .message("spec.service.name must not begin or end with a space"))]
     pub name: Option<String>,
 
     /// `service.namespace`: groups services of one system, for example `cruddur`.
@@ -33,8 +35,6 @@ pub struct Service {
 
 /// The AWS account and region of the objects of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("!has(oldSelf.region) || (has(self.region) && self.region == oldSelf.region)")
-    .message("spec.aws.region cannot change, because AWS objects do not move between regions: create another profile for the other region and delete this one"))]
 #[serde(rename_all = "camelCase")]
 pub struct Aws {
     /// The AWS region, for example `us-east-1`. Unset: the operator's own.

@@ -4,6 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// Where the service's spans go and how its SDK is set up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -44,8 +46,7 @@ pub struct Traces {
 pub struct Otlp {
     /// OTEL_EXPORTER_OTLP_ENDPOINT: the base URL; SDKs append `/v1/traces` for the HTTP protocols.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''")
-        .message("spec.traces.otlp.endpoint must be an http or https URL, for example https://api.honeycomb.io"))]
+    #[x_kube(validation = rules::url("spec.traces.otlp.endpoint", "https://api.honeycomb.io"))]
     #[x_kube(validation = Rule::new("!self.matches('/v1/(traces|metrics|logs)/?$')")
         .message("spec.traces.otlp.endpoint must be the base URL without /v1/traces, which SDKs append themselves"))]
     #[x_kube(validation = Rule::new("!self.contains('?') && !self.contains('#') && !self.matches('^[a-z]+://[^/]*@')")
@@ -141,8 +142,7 @@ pub struct HeaderSource {
 pub struct SecretKeySelector {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
-        .message("secretKeyRef.name must be the name of a Secret: a-z, 0-9, '-' and '.', beginning and ending with a letter or digit"))]
+    #[x_kube(validation = rules::object_name("secretKeyRef.name", "Secret"))]
     pub name: String,
 
     /// The key in the Secret.
@@ -180,7 +180,7 @@ pub enum Propagator {
     .message("a ratio sampler needs an argument between 0 and 1, for example \"0.1\""))]
 #[x_kube(validation = Rule::new("!(self.type in ['always_on', 'always_off', 'parentbased_always_on', 'parentbased_always_off']) || !has(self.argument)")
     .message("the always_on and always_off samplers take no argument: remove spec.traces.sampler.argument, or write type traceidratio"))]
-#[x_kube(validation = Rule::new("self.type != 'xray' || !has(self.argument) || self.argument.matches('^(endpoint=https?://[^,=]+)?(,?polling_interval=[1-9][0-9]*)?$')")
+#[x_kube(validation = Rule::new("self.type != 'xray' || !has(self.argument) || self.argument.matches('^(endpoint=https?://[^,=]+(,polling_interval=[1-9][0-9]*)?|polling_interval=[1-9][0-9]*)$')")
     .message("the xray sampler's argument must be endpoint=http://<host>:<port>,polling_interval=<seconds>; leave it out to use the profile's receiver"))]
 #[x_kube(validation = Rule::new("!(self.type in ['jaeger_remote', 'parentbased_jaeger_remote']) || (has(self.argument) && self.argument.contains('endpoint='))")
     .message("the jaeger_remote sampler needs an argument such as endpoint=http://<host>:14250,pollingIntervalMs=5000,initialSamplingRate=0.25"))]

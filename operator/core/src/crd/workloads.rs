@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::maps;
+use super::{maps, rules};
 
 /// Which workloads of the profile's namespace receive the environment variables, and how they are rolled out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -95,7 +95,7 @@ pub struct LabelSelector {
 pub struct LabelSelectorRequirement {
     /// The label's key.
     #[schemars(length(min = 1, max = 317))]
-    #[x_kube(validation = Rule::new("self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')")
+    #[x_kube(validation = Rule::new(format!("self.matches('{}')", rules::LABEL_KEY))
         .message("key must be a label key, for example app.kubernetes.io/name"))]
     pub key: String,
 
@@ -105,7 +105,7 @@ pub struct LabelSelectorRequirement {
     /// The values of `In` and `NotIn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 63)))]
-    #[x_kube(validation = Rule::new("self.all(v, v.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))")
+    #[x_kube(validation = Rule::new(format!("self.all(v, v.matches('{}'))", rules::LABEL_VALUE))
         .message("values must be label values: at most 63 of A-Z a-z 0-9 - _ . , beginning and ending with a letter or digit"))]
     pub values: Vec<String>,
 }

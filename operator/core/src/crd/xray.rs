@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AdoptionPolicy, DeletionPolicy, maps};
+use super::{AdoptionPolicy, DeletionPolicy, maps, rules};
 
 /// AWS X-Ray: groups, sampling rules and the receiver that the workloads send segments to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -108,7 +108,7 @@ pub struct SamplingRule {
     /// The rule's name, unique in the account and region. `Default` manages the rate and reservoir of the rule that
     /// every account has, if the namespace annotation `tracewright.dev/allow-adopt` allows it.
     #[schemars(length(min = 1, max = 32))]
-    #[x_kube(validation = Rule::new("self.trim() == self && self != ''")
+    #[x_kube(validation = Rule::new("self.trim() == self")
         .message("a sampling rule's name must not begin or end with a space"))]
     pub name: String,
 
@@ -277,17 +277,19 @@ pub struct ReceiverPods {
 
     /// Taints that the pods tolerate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(schema_with = "maps::tolerations")]
     pub tolerations: Vec<Toleration>,
 
     /// PriorityClass of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name("priorityClassName", "PriorityClass"))]
     pub priority_class_name: Option<String>,
 
     /// A ServiceAccount that exists, for example with an EKS Pod Identity association.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name("serviceAccountName", "ServiceAccount"))]
     pub service_account_name: Option<String>,
 
     /// Annotations of the ServiceAccount that is made for the receiver, for example `eks.amazonaws.com/role-arn`.
@@ -303,8 +305,7 @@ pub struct ReceiverPods {
     /// URL that replaces the AWS X-Ray endpoint, for example a VPC endpoint or an emulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''")
-        .message("endpoint must be an http or https URL, for example https://vpce-0123-xray.us-east-1.vpce.amazonaws.com"))]
+    #[x_kube(validation = rules::url("endpoint", "https://vpce-0123-xray.us-east-1.vpce.amazonaws.com"))]
     pub endpoint: Option<String>,
 }
 
@@ -339,8 +340,7 @@ pub struct Resources {
 pub struct SecretReference {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
-        .message("credentialsSecret.name must be the name of a Secret: a-z, 0-9, '-' and '.', beginning and ending with a letter or digit"))]
+    #[x_kube(validation = rules::object_name("credentialsSecret.name", "Secret"))]
     pub name: String,
 }
 
@@ -350,7 +350,6 @@ pub struct SecretReference {
 pub struct ExternalReceiver {
     /// AWS_XRAY_DAEMON_ADDRESS: `host:port`, or `tcp:host:port udp:host:port` where they differ.
     #[schemars(length(min = 3, max = 512))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9._-]+:[1-9][0-9]{0,4}$') || self.matches('^(tcp:[A-Za-z0-9._-]+:[1-9][0-9]{0,4} udp|udp:[A-Za-z0-9._-]+:[1-9][0-9]{0,4} tcp):[A-Za-z0-9._-]+:[1-9][0-9]{0,4}$')")
-        .message("spec.xray.receiver.external.address must be host:port, for example xray-daemon.observability:2000, or tcp:host:port udp:host:port; without a port X-Ray SDKs refuse to start"))]
+    #[x_kube(validation = rules::daemon_address())]
     pub address: String,
 }

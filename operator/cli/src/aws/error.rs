@@ -1,0 +1,234 @@
+//! What went wrong in a call to AWS, sorted by what is to be done about it.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_xray::error::{ProvideErrorMetadata, SdkError};
+use tracewright_core::crd::status::ItemState;
+use tracewright_core::plan::Failure;
+use tracewright_core::report::Fact;
+use tracewright_xray::contract::condition::reason;
+
+/// A failed call to AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// `service.Operation`.
+    pub operation: &'static str,
+    /// AWS's error code, or the SDK's kind of failure.
+    pub code: String,
+    /// AWS's message.
+    pub message: String,
+}
+
+/// Failures, told apart by what is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// AWS asks to slow down.
+    Throttled,
+    /// There are no usable credentials.
+    CredentialsMissing,
+    /// The credentials do not allow the call.
+    AccessDenied,
+    /// No answer: name, network, time-out or a failure inside AWS.
+    Unreachable,
+    /// The object does not exist.
+    NotFound,
+    /// The object exists already.
+    AlreadyExists,
+    /// A quota of the account is used up.
+    QuotaExceeded,
+    /// Somebody else is writing the same object.
+    Aborted,
+    /// AWS refuses the request as it is.
+    Refused,
+    /// The operator lost its lease before the call.
+    NotLeader,
+}
+
+/// When a failed call is worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// At once, at the speed of the bucket.
+    Now,
+    /// With backoff.
+    Backoff,
+    /// When the profile or the account changes.
+    AfterChange,
+}
+
+impl ErrorKind {
+    /// The kind as a metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::CredentialsMissing => "credentials_missing",
+            Self::AccessDenied => "access_denied",
+            Self::Unreachable => "unreachable",
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::Aborted => "aborted",
+            Self::Refused => "refused",
+            Self::NotLeader => "not_leader",
+        }
+    }
+
+    /// When another try is worth it.
+    #[must_use]
+    pub fn retry(self) -> Retry {
+        match self {
+            Self::Throttled | Self::Aborted => Retry::Now,
+            Self::Unreachable
+            | Self::CredentialsMissing
+            | Self::AccessDenied
+            | Self::NotFound
+            | Self::AlreadyExists
+            | Self::NotLeader => Retry::Backoff,
+            Self::QuotaExceeded | Self::Refused => Retry::AfterChange,
+        }
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.operation, self.code)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        match self.kind {
+            ErrorKind::CredentialsMissing => write!(
+                f,
+                ". Give the operator credentials (IRSA, Pod Identity or a Secret), or check that they have not expired"
+            ),
+            ErrorKind::AccessDenied => {
+                write!(f, ". Allow this action in the IAM policy of the operator or of spec.aws.roleArn")
+            }
+            ErrorKind::Unreachable => {
+                write!(f, ". Check the network, the region and the AWS endpoint; it is tried again")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Error for AwsError {}
+
+impl AwsError {
+    /// What a call's error means.
+    pub fn new<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: fmt::Debug,
+    {
+        let text = sources(error);
+        let (kind, code, message) = match error {
+            SdkError::ServiceError(context) => {
+                let code = context.err().code().unwrap_or("Unknown").to_owned();
+                let message = context.err().message().unwrap_or_default().to_owned();
+                (service_kind(&code, &message), code, message)
+            }
+            // Credentials are looked for while a request is being built or dispatched, and their absence has no type.
+            _ if is_credentials(&text) => (ErrorKind::CredentialsMissing, "NoCredentials".to_owned(), text),
+            SdkError::TimeoutError(_) => (ErrorKind::Unreachable, "Timeout".to_owned(), text),
+            SdkError::DispatchFailure(_) => (ErrorKind::Unreachable, "Dispatch".to_owned(), text),
+            SdkError::ResponseError(_) => (ErrorKind::Unreachable, "Response".to_owned(), text),
+            _ => (ErrorKind::Refused, "Construction".to_owned(), text),
+        };
+        Self { kind, operation, code, message }
+    }
+
+    /// A call that was not made because the lease is gone.
+    #[must_use]
+    pub fn not_leader(operation: &'static str) -> Self {
+        Self {
+            kind: ErrorKind::NotLeader,
+            operation,
+            code: "NotLeader".to_owned(),
+            message: "this replica no longer holds the lease".to_owned(),
+        }
+    }
+
+    /// The state and reason that an object gets for this error.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let (state, reason) = match self.kind {
+            ErrorKind::Throttled => (ItemState::Throttled, reason::THROTTLED),
+            ErrorKind::CredentialsMissing => (ItemState::Pending, reason::CREDENTIALS_MISSING),
+            ErrorKind::AccessDenied => (ItemState::Pending, reason::ACCESS_DENIED),
+            ErrorKind::Unreachable => (ItemState::Pending, reason::UNREACHABLE),
+            ErrorKind::QuotaExceeded => (ItemState::QuotaExceeded, reason::QUOTA_EXCEEDED),
+            ErrorKind::Refused => (ItemState::Invalid, reason::INVALID),
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Aborted | ErrorKind::NotLeader => {
+                (ItemState::Pending, reason::PENDING)
+            }
+        };
+        Failure { state, reason, message: self.to_string() }
+    }
+
+    /// The condition AwsSynced for an error that leaves nothing observed.
+    #[must_use]
+    pub fn fact(&self) -> Fact {
+        let reason = match self.kind {
+            ErrorKind::CredentialsMissing => reason::CREDENTIALS_MISSING,
+            ErrorKind::AccessDenied => reason::ACCESS_DENIED,
+            ErrorKind::Throttled => reason::THROTTLED,
+            _ => reason::UNREACHABLE,
+        };
+        Fact::no(reason, self.to_string())
+    }
+}
+
+fn service_kind(code: &str, message: &str) -> ErrorKind {
+    match code {
+        "ThrottlingException" | "ThrottledException" | "Throttling" | "TooManyRequestsException"
+        | "RequestLimitExceeded" => ErrorKind::Throttled,
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationTokenException"
+        | "MissingAuthenticationToken"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "IncompleteSignature" => ErrorKind::CredentialsMissing,
+        "AccessDeniedException" | "AccessDenied" => ErrorKind::AccessDenied,
+        "ServiceUnavailableException" | "ServiceUnavailable" | "InternalFailure" | "InternalServerError" => {
+            ErrorKind::Unreachable
+        }
+        "ResourceNotFoundException" => ErrorKind::NotFound,
+        "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
+        "RuleLimitExceededException" | "LimitExceededException" => ErrorKind::QuotaExceeded,
+        "OperationAbortedException" => ErrorKind::Aborted,
+        // X-Ray has one code for every refusal; the text is all there is to tell them apart, so only the plainest words
+        // are trusted and everything else is a refusal that observation settles.
+        "InvalidRequestException" if message.contains("not found") => ErrorKind::NotFound,
+        "InvalidRequestException" if message.contains("already exists") => ErrorKind::AlreadyExists,
+        _ => ErrorKind::Refused,
+    }
+}
+
+fn is_credentials(text: &str) -> bool {
+    ["credential", "Credential", "no providers in chain", "token could not be loaded"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+/// The whole chain of an error's causes in one line.
+fn sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    // Deeper chains than this repeat themselves.
+    for _ in 0..8 {
+        let Some(cause) = source else { break };
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,159 @@
+//! The inventory's slower half: tags, read once per object, and again on a cycle of their own.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+use tokio::time::Instant;
+use tracewright_core::identity::{Kind, OwnerTags, TagMap};
+use tracewright_xray::contract::tag;
+
+use super::account::Account;
+use super::call::Operation;
+use super::error::{AwsError, ErrorKind};
+use super::inventory::TagEntry;
+
+/// More log groups than one cluster marks; a token that never ends is an error of the service.
+const MAX_PAGES: usize = 1_000;
+
+impl Account {
+    /// Reads the tags of the named objects, where they are not known, or too old, or still settling.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn read_tags(&self, objects: &BTreeSet<(Kind, String)>, namespace: &str) -> Result<(), AwsError> {
+        let now = Instant::now();
+        let due: Vec<(Kind, String)> = {
+            let picture = self.inventory.lock();
+            let settings = self.inventory.settings;
+            objects
+                .iter()
+                .filter_map(|(kind, name)| {
+                    let arn = match kind {
+                        Kind::Group => &picture.objects.groups.get(name)?.arn,
+                        Kind::SamplingRule => &picture.objects.rules.get(name)?.arn,
+                        Kind::LogGroup => &picture.objects.log_groups.get(name)?.arn,
+                    };
+                    let due = picture.tags.get(arn).is_none_or(|entry| {
+                        now.duration_since(entry.read_at) >= settings.tag_drift_interval
+                            || (matches!(
+                                picture.tags_of(*kind, name, arn, settings),
+                                tracewright_core::observed::Tags::Settling
+                            ) && now.duration_since(entry.first_look) >= settings.tag_settle)
+                    });
+                    due.then(|| (*kind, arn.clone()))
+                })
+                .collect()
+        };
+        try_join_all(due.iter().map(|(kind, arn)| self.read_tags_of(*kind, arn, namespace))).await?;
+        Ok(())
+    }
+
+    async fn read_tags_of(&self, kind: Kind, arn: &str, namespace: &str) -> Result<(), AwsError> {
+        let began = Instant::now();
+        let tags = match kind {
+            Kind::Group | Kind::SamplingRule => self.xray_tags(arn, namespace).await,
+            Kind::LogGroup => self
+                .caller
+                .call(Operation::LOGS_LIST_TAGS, namespace, || {
+                    self.logs.list_tags_for_resource().resource_arn(arn).send()
+                })
+                .await
+                .map(|answer| answer.tags.unwrap_or_default().into_iter().collect()),
+        };
+        let tags: TagMap = match tags {
+            Ok(tags) => tags,
+            // Gone since it was listed: the next list says so.
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut picture = self.inventory.lock();
+        // Own writes since the read began are newer than what it saw.
+        if picture.tags.get(arn).is_some_and(|entry| entry.read_at > began) {
+            return Ok(());
+        }
+        let first_look = picture.tags.get(arn).map_or(began, |entry| entry.first_look);
+        picture.tags.insert(arn.to_owned(), TagEntry { tags, first_look, read_at: began });
+        Ok(())
+    }
+
+    async fn xray_tags(&self, arn: &str, namespace: &str) -> Result<TagMap, AwsError> {
+        let (mut tags, mut token) = (TagMap::new(), None);
+        for _ in 0..MAX_PAGES {
+            let page = self
+                .caller
+                .call(Operation::XRAY_LIST_TAGS, namespace, || {
+                    self.xray.list_tags_for_resource().resource_arn(arn).set_next_token(token.clone()).send()
+                })
+                .await?;
+            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(tags)
+    }
+
+    /// Finds every log group that carries this cluster's mark, so that one that no profile lists any more is found even
+    /// if the operator was away when it was removed from the list.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn find_marked_log_groups(&self, cluster: &str, namespace: &str) -> Result<(), AwsError> {
+        let filter = aws_sdk_cloudwatchlogs::types::TagFilter::builder()
+            .key(tag::CLUSTER)
+            .values(cluster)
+            .build()
+            .map_err(|error| AwsError {
+                kind: ErrorKind::Refused,
+                operation: Operation::LIST_LOG_GROUPS.name,
+                code: "Construction".to_owned(),
+                message: error.to_string(),
+            })?;
+        let (mut names, mut token) = (BTreeSet::new(), None);
+        for _ in 0..MAX_PAGES {
+            let page = self
+                .caller
+                .call(Operation::LIST_LOG_GROUPS, namespace, || {
+                    self.logs
+                        .list_log_groups()
+                        .log_group_tags(filter.clone())
+                        .limit(1000)
+                        .set_next_token(token.clone())
+                        .send()
+                })
+                .await?;
+            names.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        self.inventory.lock().marked_log_groups = names;
+        Ok(())
+    }
+
+    /// Names of all X-Ray objects, and of log groups with this cluster's mark: those whose tags tell whether something
+    /// was left behind.
+    #[must_use]
+    pub fn taggable(&self) -> BTreeSet<(Kind, String)> {
+        let picture = self.inventory.lock();
+        let groups = picture.objects.groups.keys().map(|name| (Kind::Group, name.clone()));
+        let rules = picture.objects.rules.keys().map(|name| (Kind::SamplingRule, name.clone()));
+        let logs = picture.marked_log_groups.iter().map(|name| (Kind::LogGroup, name.clone()));
+        groups.chain(rules).chain(logs).collect()
+    }
+
+    /// Profiles of this cluster whose mark objects carry, as far as tags have been read.
+    #[must_use]
+    pub fn marked_profiles(&self, cluster: &str) -> BTreeSet<tracewright_core::identity::ProfileRef> {
+        let picture = self.inventory.lock();
+        picture
+            .tags
+            .values()
+            .filter_map(|entry| OwnerTags::read(&entry.tags))
+            .filter(|owner| owner.cluster == cluster)
+            .map(|owner| owner.profile)
+            .collect()
+    }
+}

@@ -1,0 +1,354 @@
+//! (Desired, Observed) → Plan: only what differs, of what is ours.
+
+mod group;
+mod log_group;
+mod rule;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracewright_xray::contract::condition::reason;
+use tracewright_xray::contract::{name::DEFAULT_RULE, tag};
+
+use crate::crd::status::ItemState;
+use crate::crd::{DeletionPolicy, Mode};
+use crate::desired::{Adoption, Desired, Item};
+use crate::identity::{Kind, OwnerTags, TagMap};
+use crate::observed::{Claims, Observed, Seen, Tags};
+use crate::plan::{Action, FieldChange, Note, Pending, Plan, Planned, Step, Verdict, Write};
+use standing::{Standing, standing};
+
+/// A share of a quota from which a profile that adds to it is told.
+const QUOTA_NEARLY_USED: f64 = 0.9;
+
+/// (Desired, Observed) → Plan.
+///
+/// Objects that the profile declares are compared field by field; objects that carry its mark and that it no longer
+/// declares are deleted or released as the mark says. An entry that was refused is left as it is.
+#[must_use]
+pub fn diff(desired: &Desired, observed: &Observed, claims: &Claims) -> Plan<Pending> {
+    let mut plan = Plan { objects: Vec::new(), notes: Vec::new() };
+    kind(&group::Groups, &desired.groups, &observed.groups, desired, claims, &mut plan);
+    kind(&rule::Rules, &desired.rules, &observed.rules, desired, claims, &mut plan);
+    kind(&log_group::LogGroups, &desired.log_groups, &observed.log_groups, desired, claims, &mut plan);
+    for refused in &desired.refused {
+        plan.objects.push(Planned {
+            kind: refused.kind,
+            name: refused.name.clone(),
+            arn: None,
+            deletion_policy: None,
+            declared: true,
+            verdict: Verdict::Held {
+                state: ItemState::Invalid,
+                reason: refused.reason,
+                message: refused.message.clone(),
+            },
+            outcome: Pending,
+        });
+    }
+    plan.objects.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    plan
+}
+
+/// What is particular to a kind of AWS object.
+trait Compare {
+    /// Declared fields.
+    type Spec;
+    /// Observed fields.
+    type State;
+    const KIND: Kind;
+
+    /// How many of this kind AWS allows, if that can be counted.
+    fn quota(&self, claims: &Claims) -> Option<usize>;
+    /// The steps that make a new object; `None` where the object cannot be made.
+    fn create(&self, name: &str, spec: &Self::Spec, tags: TagMap) -> Option<Vec<Step>>;
+    /// The steps that bring an existing object to its declaration, and the fields that change.
+    fn update(&self, spec: &Self::Spec, state: &Self::State) -> (Vec<Step>, Vec<FieldChange>);
+    /// Why an existing object can never be as declared, as the rest of a sentence that begins with its name.
+    fn impossible(&self, spec: &Self::Spec, state: &Self::State) -> Option<String>;
+    /// The call that deletes the object; `Err` says why it has to stay.
+    fn delete(&self, name: &str, state: &Self::State) -> Result<Step, String>;
+    /// What a person should know about the object though it is as declared.
+    fn note(&self, name: &str, spec: &Self::Spec, state: &Self::State) -> Option<Note>;
+}
+
+fn kind<C: Compare>(
+    compare: &C,
+    items: &[Item<C::Spec>],
+    seen: &BTreeMap<String, Seen<C::State>>,
+    desired: &Desired,
+    claims: &Claims,
+    plan: &mut Plan<Pending>,
+) {
+    let mut used = seen.keys().filter(|name| *name != DEFAULT_RULE).count();
+    let mut created = false;
+    for item in items {
+        let existing = seen.get(&item.name);
+        let mut verdict = declared(compare, item, existing, desired, claims);
+        if let Verdict::Write(Write { action: Action::Create, .. }) = verdict
+            && let Some(quota) = compare.quota(claims)
+        {
+            if used >= quota {
+                verdict = quota_exceeded(C::KIND, &item.name, used, quota);
+            } else {
+                used += 1;
+                created = true;
+            }
+        }
+        if let Some(existing) = existing
+            && matches!(verdict, Verdict::Synced | Verdict::Write(_))
+        {
+            plan.notes.extend(compare.note(&item.name, &item.spec, &existing.state));
+        }
+        let ours = match &verdict {
+            Verdict::Write(_) => true,
+            Verdict::Synced => item.adoption != Adoption::Observe,
+            Verdict::Held { .. } => {
+                existing.is_some_and(|seen| matches!(standing(&seen.tags, &desired.profile, claims), Standing::Ours(_)))
+            }
+        };
+        plan.objects.push(Planned {
+            kind: C::KIND,
+            name: item.name.clone(),
+            arn: existing.map(|seen| seen.arn.clone()),
+            deletion_policy: ours.then_some(item.deletion_policy),
+            declared: true,
+            verdict,
+            outcome: Pending,
+        });
+    }
+    if let Some(quota) = compare.quota(claims)
+        && (created || !items.is_empty())
+        && used as f64 >= quota as f64 * QUOTA_NEARLY_USED
+    {
+        plan.notes.push(Note {
+            reason: reason::QUOTA_NEARLY_USED,
+            message: format!(
+                "{used} of {quota} {}s of the account and region are used, by all tools together: remove some, or ask AWS for more where the quota is adjustable",
+                C::KIND.noun()
+            ),
+        });
+    }
+    let known: BTreeSet<&str> = desired
+        .names(C::KIND)
+        .chain(desired.refused.iter().filter(|refused| refused.kind == C::KIND).map(|refused| refused.name.as_str()))
+        .collect();
+    for (name, seen) in seen.iter().filter(|(name, _)| !known.contains(name.as_str())) {
+        if let Standing::Ours(owner) = standing(&seen.tags, &desired.profile, claims) {
+            plan.objects.push(undeclared(compare, name, seen, &owner, desired));
+        }
+    }
+}
+
+fn declared<C: Compare>(
+    compare: &C,
+    item: &Item<C::Spec>,
+    existing: Option<&Seen<C::State>>,
+    desired: &Desired,
+    claims: &Claims,
+) -> Verdict {
+    let me = &desired.profile;
+    let elder = || standing::elder(C::KIND, &item.name, me, claims);
+    let Some(seen) = existing else {
+        if item.adoption == Adoption::Observe {
+            return Verdict::Held {
+                state: ItemState::Pending,
+                reason: reason::PENDING,
+                message: format!(
+                    "{} {} does not exist, and adoptionPolicy: Observe never makes one: create it, or write another adoptionPolicy",
+                    C::KIND.noun(),
+                    item.name
+                ),
+            };
+        }
+        if let Some(elder) = elder() {
+            return standing::conflict(C::KIND, &item.name, elder);
+        }
+        let mut tags = item.tags.clone();
+        tags.extend(mark(item, desired, claims).to_tags());
+        return match compare.create(&item.name, &item.spec, tags) {
+            Some(steps) => Verdict::Write(Write { action: Action::Create, steps, changes: Vec::new() }),
+            None => standing::waiting(C::KIND, &item.name, "is not there yet"),
+        };
+    };
+    if item.adoption == Adoption::Observe {
+        return observed_only(compare, item, seen);
+    }
+    let action = match standing(&seen.tags, me, claims) {
+        Standing::Ours(_) => Action::Update,
+        Standing::OtherProfile(holder) => return standing::conflict(C::KIND, &item.name, &holder),
+        Standing::OtherCluster(owner) => return standing::other_cluster(C::KIND, &item.name, &owner),
+        Standing::Unread => return standing::waiting(C::KIND, &item.name, "exists; its tags are not read yet"),
+        Standing::Settling => {
+            return standing::waiting(
+                C::KIND,
+                &item.name,
+                "exists; it is young and may be ours, so its tags are read again",
+            );
+        }
+        Standing::Abandoned | Standing::Foreign if elder().is_some() => {
+            let elder = elder().unwrap_or(me);
+            return standing::conflict(C::KIND, &item.name, elder);
+        }
+        Standing::Abandoned => Action::Adopt,
+        Standing::Foreign => match item.adoption {
+            Adoption::Adopt => Action::Adopt,
+            Adoption::NotAllowed => return standing::foreign(C::KIND, &item.name, true),
+            Adoption::Reject | Adoption::Observe => return standing::foreign(C::KIND, &item.name, false),
+        },
+    };
+    if let Some(why) = compare.impossible(&item.spec, &seen.state) {
+        return Verdict::Held {
+            state: ItemState::Invalid,
+            reason: reason::INVALID,
+            message: format!("{} {} {why}", C::KIND.noun(), item.name),
+        };
+    }
+    let mut wanted = item.tags.clone();
+    wanted.extend(mark(item, desired, claims).to_tags());
+    let (mut steps, mut changes) = (Vec::new(), Vec::new());
+    // The mark comes first, so that a crash after it leaves an object that is known to be ours.
+    if let Some((step, change)) = tag_step(&seen.tags, &wanted) {
+        steps.push(step);
+        changes.push(change);
+    }
+    let (field_steps, field_changes) = compare.update(&item.spec, &seen.state);
+    steps.extend(field_steps);
+    changes.extend(field_changes);
+    if steps.is_empty() { Verdict::Synced } else { Verdict::Write(Write { action, steps, changes }) }
+}
+
+fn observed_only<C: Compare>(compare: &C, item: &Item<C::Spec>, seen: &Seen<C::State>) -> Verdict {
+    let (_, changes) = compare.update(&item.spec, &seen.state);
+    let impossible = compare.impossible(&item.spec, &seen.state);
+    if changes.is_empty() && impossible.is_none() {
+        return Verdict::Synced;
+    }
+    let differs: Vec<String> = changes.iter().map(FieldChange::to_string).chain(impossible).collect();
+    Verdict::Held {
+        state: ItemState::Drifted,
+        reason: reason::DRIFTED,
+        message: format!(
+            "{} {} is only observed and differs: {}",
+            C::KIND.noun(),
+            item.name,
+            differs.join("; ")
+        ),
+    }
+}
+
+fn undeclared<C: Compare>(
+    compare: &C,
+    name: &str,
+    seen: &Seen<C::State>,
+    owner: &OwnerTags,
+    desired: &Desired,
+) -> Planned<Pending> {
+    let release = || Write {
+        action: Action::Release,
+        steps: vec![Step::Untag { keys: tag::ALL.to_vec() }],
+        changes: Vec::new(),
+    };
+    let retain = owner.deletion_policy == DeletionPolicy::Retain || desired.mode == Mode::Suspended;
+    let verdict = if retain {
+        Verdict::Write(release())
+    } else if C::KIND == Kind::SamplingRule && name == DEFAULT_RULE {
+        Verdict::Write(Write {
+            action: Action::Restore,
+            steps: vec![rule::restore_default(), Step::Untag { keys: tag::ALL.to_vec() }],
+            changes: Vec::new(),
+        })
+    } else {
+        match compare.delete(name, &seen.state) {
+            Ok(step) => Verdict::Write(Write { action: Action::Delete, steps: vec![step], changes: Vec::new() }),
+            Err(_) => Verdict::Write(release()),
+        }
+    };
+    Planned {
+        kind: C::KIND,
+        name: name.to_owned(),
+        arn: Some(seen.arn.clone()),
+        deletion_policy: Some(owner.deletion_policy),
+        declared: false,
+        verdict,
+        outcome: Pending,
+    }
+}
+
+fn mark<S>(item: &Item<S>, desired: &Desired, claims: &Claims) -> OwnerTags {
+    OwnerTags {
+        cluster: claims.cluster.clone(),
+        profile: desired.profile.clone(),
+        deletion_policy: item.deletion_policy,
+    }
+}
+
+fn tag_step(tags: &Tags, wanted: &TagMap) -> Option<(Step, FieldChange)> {
+    let empty = TagMap::new();
+    let current = match tags {
+        Tags::Read(tags) => tags,
+        Tags::Unread | Tags::Settling => &empty,
+    };
+    let differing: TagMap = wanted
+        .iter()
+        .filter(|(key, value)| current.get(*key) != Some(*value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if differing.is_empty() {
+        return None;
+    }
+    let before: TagMap =
+        differing.keys().filter_map(|key| Some((key.clone(), current.get(key)?.clone()))).collect();
+    let show = |tags: &TagMap| {
+        tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    };
+    let change = FieldChange {
+        field: "tags",
+        from: (!before.is_empty()).then(|| show(&before)),
+        to: Some(show(&differing)),
+    };
+    Some((Step::Tag { tags: differing }, change))
+}
+
+fn quota_exceeded(kind: Kind, name: &str, used: usize, quota: usize) -> Verdict {
+    let remedy = match kind {
+        Kind::Group => "delete groups that nobody needs; AWS does not raise this quota",
+        Kind::SamplingRule => {
+            "delete rules that nobody needs, or ask AWS to raise the quota L-8C0C998A and tell the operator (--quota-sampling-rules)"
+        }
+        Kind::LogGroup => "delete log groups that nobody needs, or ask AWS to raise the quota",
+    };
+    Verdict::Held {
+        state: ItemState::QuotaExceeded,
+        reason: reason::QUOTA_EXCEEDED,
+        message: format!(
+            "{} {name} is not created, because {used} of {quota} of the account and region are used, by all tools together: {remedy}",
+            kind.noun()
+        ),
+    }
+}
+
+impl std::fmt::Display for FieldChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(f, "{} is {}, not {}", self.field, show(&self.from), show(&self.to))
+    }
+}
+
+/// Notes a field that differs. `None` on the declared side is left as it is.
+fn change<T: PartialEq + ToString>(
+    changes: &mut Vec<FieldChange>,
+    field: &'static str,
+    declared: Option<&T>,
+    observed: Option<&T>,
+) -> Option<T>
+where
+    T: Clone,
+{
+    let declared = declared?;
+    if observed == Some(declared) {
+        return None;
+    }
+    changes.push(FieldChange { field, from: observed.map(ToString::to_string), to: Some(declared.to_string()) });
+    Some(declared.clone())
+}

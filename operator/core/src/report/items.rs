@@ -1,0 +1,100 @@
+//! The items of a status, and the Events about writes.
+
+use crate::crd::status::{ItemState, ItemStatus, ObservabilityProfileStatus};
+use crate::identity::Kind;
+use crate::plan::{Action, Applied, Plan, Planned, Verdict};
+
+use super::Transition;
+
+pub(super) fn list(status: &ObservabilityProfileStatus, kind: Kind) -> &[ItemStatus] {
+    match kind {
+        Kind::Group => &status.groups,
+        Kind::SamplingRule => &status.sampling_rules,
+        Kind::LogGroup => &status.log_groups,
+    }
+}
+
+pub(super) fn list_mut(status: &mut ObservabilityProfileStatus, kind: Kind) -> &mut Vec<ItemStatus> {
+    match kind {
+        Kind::Group => &mut status.groups,
+        Kind::SamplingRule => &mut status.sampling_rules,
+        Kind::LogGroup => &mut status.log_groups,
+    }
+}
+
+/// The items of a kind. What was released stays listed as Retained until the profile changes.
+pub(super) fn items(plan: &Plan<Applied>, kind: Kind, before: &[ItemStatus]) -> Vec<ItemStatus> {
+    let mut items: Vec<ItemStatus> =
+        plan.objects.iter().filter(|object| object.kind == kind).filter_map(item).collect();
+    let retained = before.iter().filter(|item| item.state == ItemState::Retained);
+    for item in retained {
+        if !items.iter().any(|listed| listed.name == item.name) {
+            items.push(item.clone());
+        }
+    }
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    items
+}
+
+fn item(object: &Planned<Applied>) -> Option<ItemStatus> {
+    let mut item = ItemStatus {
+        name: object.name.clone(),
+        arn: object.arn.clone(),
+        state: ItemState::Synced,
+        deletion_policy: object.deletion_policy,
+        message: None,
+    };
+    match (&object.verdict, &object.outcome) {
+        (Verdict::Held { state, message, .. }, _) => {
+            item.state = *state;
+            item.message = Some(message.clone());
+        }
+        (Verdict::Synced, _) => {}
+        (Verdict::Write(write), Applied::Done { arn }) => match write.action {
+            Action::Delete | Action::Restore => return None,
+            Action::Release => {
+                item.state = ItemState::Retained;
+                item.deletion_policy = None;
+            }
+            Action::Create | Action::Update | Action::Adopt => item.arn = arn.clone().or(item.arn),
+        },
+        (Verdict::Write(_), Applied::Failed(failure)) => {
+            item.state = failure.state;
+            item.message = Some(failure.message.clone());
+        }
+        (Verdict::Write(write), Applied::Previewed | Applied::Untouched) => {
+            item.state = match write.action {
+                Action::Create => ItemState::Pending,
+                Action::Update | Action::Adopt => ItemState::Drifted,
+                Action::Delete | Action::Restore | Action::Release => ItemState::Deleting,
+            };
+        }
+    }
+    Some(item)
+}
+
+/// One Event for each write that was carried out.
+pub(super) fn writes(plan: &Plan<Applied>) -> impl Iterator<Item = Transition> {
+    plan.objects.iter().filter_map(|object| {
+        let Verdict::Write(write) = &object.verdict else { return None };
+        if !matches!(object.outcome, Applied::Done { .. }) {
+            return None;
+        }
+        let (reason, done) = match write.action {
+            Action::Create => ("Created", "created"),
+            Action::Update => ("Updated", "updated"),
+            Action::Adopt => ("Adopted", "adopted"),
+            Action::Delete => ("Deleted", "deleted"),
+            Action::Restore => ("Restored", "restored to what AWS ships"),
+            Action::Release => ("Released", "kept in the account, no longer managed"),
+        };
+        let fields: Vec<String> = write.changes.iter().map(ToString::to_string).collect();
+        let detail = if fields.is_empty() { String::new() } else { format!(": {}", fields.join("; ")) };
+        Some(Transition {
+            warning: false,
+            reason: reason.to_owned(),
+            action: write.action.as_str(),
+            note: format!("{} {} {done}{detail}", object.kind.noun(), object.name),
+        })
+    })
+}

@@ -1,0 +1,1 @@
+//! A strict emulator of X-Ray, CloudWatch Logs and STS.

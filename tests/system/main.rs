@@ -1,0 +1,2 @@
+//! System tests.
+fn main(){}
