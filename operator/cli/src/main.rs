@@ -1,2 +1,4 @@
 //! The `tracewright` program.
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tracewright::run(std::env::args_os())
+}

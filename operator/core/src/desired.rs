@@ -260,6 +260,18 @@ impl Desired {
     }
 }
 
+impl Desired {
+    /// The objects that the profile wants to hold; observing one claims nothing.
+    pub fn claims(&self) -> impl Iterator<Item = (Kind, &str)> {
+        fn held<S>(kind: Kind, items: &[Item<S>]) -> impl Iterator<Item = (Kind, &str)> {
+            items.iter().filter(|item| item.adoption != Adoption::Observe).map(move |item| (kind, item.name.as_str()))
+        }
+        held(Kind::Group, &self.groups)
+            .chain(held(Kind::SamplingRule, &self.rules))
+            .chain(held(Kind::LogGroup, &self.log_groups))
+    }
+}
+
 fn group(group: crd::Group, service: Option<&str>, rights: &Rights) -> Result<Item<GroupSpec>, Refused> {
     check_name(Kind::Group, &group.name, rights)?;
     let observe = group.adoption_policy == AdoptionPolicy::Observe;

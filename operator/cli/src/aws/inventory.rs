@@ -133,7 +133,7 @@ impl Inventory {
         self.lock().traffic.get(rule).copied().unwrap_or_default()
     }
 
-    /// Fingerprint of what is known of a set of objects, to tell whether a drift check changed anything for a profile.
+    /// The picture of all groups and rules, and of the named log groups, with what is known of their tags.
     #[must_use]
     pub fn objects(&self, log_groups: &BTreeSet<String>) -> Observed {
         let picture = self.lock();
@@ -154,6 +154,12 @@ impl Inventory {
             seen.tags = picture.tags_of(Kind::LogGroup, name, &seen.arn, self.settings);
         }
         observed
+    }
+
+    /// Log groups that carry the mark of any profile of this cluster.
+    #[must_use]
+    pub fn all_marked_log_groups(&self) -> BTreeSet<String> {
+        self.lock().marked_log_groups.clone()
     }
 
     /// Log groups that carry the mark of this profile, as far as tags have been read.

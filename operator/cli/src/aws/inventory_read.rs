@@ -156,10 +156,11 @@ impl Account {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        if stale().is_empty() {
+        let missing = stale();
+        if missing.is_empty() {
             return Ok(());
         }
-        inventory.lock().wanted_log_groups.extend(stale());
+        inventory.lock().wanted_log_groups.extend(missing);
         let _fetching = inventory.fetching_logs.lock().await;
         if stale().is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use tokio::time::Instant;
-use tracewright_core::identity::{Kind, OwnerTags, TagMap};
+use tracewright_core::identity::{Kind, TagMap};
 use tracewright_xray::contract::tag;
 
 use super::account::Account;
@@ -142,18 +142,5 @@ impl Account {
         let rules = picture.objects.rules.keys().map(|name| (Kind::SamplingRule, name.clone()));
         let logs = picture.marked_log_groups.iter().map(|name| (Kind::LogGroup, name.clone()));
         groups.chain(rules).chain(logs).collect()
-    }
-
-    /// Profiles of this cluster whose mark objects carry, as far as tags have been read.
-    #[must_use]
-    pub fn marked_profiles(&self, cluster: &str) -> BTreeSet<tracewright_core::identity::ProfileRef> {
-        let picture = self.inventory.lock();
-        picture
-            .tags
-            .values()
-            .filter_map(|entry| OwnerTags::read(&entry.tags))
-            .filter(|owner| owner.cluster == cluster)
-            .map(|owner| owner.profile)
-            .collect()
     }
 }

@@ -7,7 +7,8 @@
 use kube::core::Rule;
 
 /// A port from 1 to 65535.
-const PORT: &str = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})";
+const PORT: &str =
+    "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})";
 
 /// A host name or IPv4 address.
 const HOST: &str = "[A-Za-z0-9._-]+";
@@ -24,7 +25,8 @@ pub(super) fn object_name(field: &str, kind: &str) -> Rule {
     let message = format!(
         "{field} must be the name of a {kind}: a-z, 0-9, '-' and '.', with a letter or digit at both ends and around each '.'"
     );
-    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(message.as_str())
+    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        .message(message.as_str())
 }
 
 /// An `http` or `https` URL. User, query and fragment pass: they have a rule of their own where they are refused.

@@ -12,6 +12,7 @@ mod v1;
 pub use containers::containers;
 pub use encode::references;
 pub use hash::{Hash, Hasher};
+pub(crate) use hash::{field_ref, literal, secret_key_ref};
 pub use render::{RENDER_VERSION, Target, log_group, render, secret_keys, service_name};
 
 use serde_json::json;
@@ -60,10 +61,10 @@ impl Rendered {
         let mut hasher = Hasher::default();
         hasher.text(&self.name);
         match &self.value {
-            Value::Literal(value) => hash::literal(hasher, value),
-            Value::FieldRef(path) => hash::field_ref(hasher, path),
+            Value::Literal(value) => literal(hasher, value),
+            Value::FieldRef(path) => field_ref(hasher, path),
             Value::SecretKeyRef(SecretKey { name, key }) => {
-                hash::secret_key_ref(hasher, name, key, true)
+                secret_key_ref(hasher, name, key, true)
             }
         }
     }

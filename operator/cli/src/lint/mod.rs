@@ -1,0 +1,202 @@
+//! `lint`: what is wrong with profiles, found without a cluster and without an AWS account.
+//!
+//! [`source`] reads files, [`document`] keeps where each value stands, [`schema`] and [`validate`] say what the API server
+//! would say, [`semantics`] what only AWS or the SDKs would, and [`render`] prints it.
+
+mod document;
+mod finding;
+mod render;
+mod schema;
+mod semantics;
+mod source;
+mod validate;
+
+pub use document::Place;
+pub use finding::{Finding, Level};
+pub use render::{json, text};
+pub use source::{Source, SourceError, read};
+
+use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::field::FieldPath;
+use tracewright_xray::contract::name::{API_GROUP, API_VERSION, KIND};
+
+use document::{Malformed, Node};
+use finding::reason;
+use schema::Schema;
+use validate::{Check, NOT_CHECKED, Violation, validate};
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// In the order of files and lines.
+    pub findings: Vec<Finding>,
+    /// How many profiles there are.
+    pub profiles: usize,
+    /// Documents that are no profile.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A document that is no profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its kind and name.
+    pub what: String,
+    /// The file.
+    pub file: String,
+    /// Where it begins.
+    pub line: u64,
+}
+
+impl Report {
+    /// Whether something was found that is at least as bad.
+    #[must_use]
+    pub fn has(&self, level: Level) -> bool {
+        self.findings.iter().any(|finding| level == Level::Warning || finding.level == Level::Error)
+    }
+
+    /// How many findings there are of a level.
+    #[must_use]
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+}
+
+/// A profile and where it was read.
+struct Profile<'a> {
+    file: &'a str,
+    node: Node,
+    reference: String,
+    /// The profile as the API server would store it, if its shape allows that.
+    object: Option<ObservabilityProfile>,
+}
+
+/// Lints files. Profiles of all of them are also compared with each other.
+#[must_use]
+pub fn lint(sources: &[Source]) -> Report {
+    let schema = Schema::of_profiles();
+    let mut report = Report::default();
+    let mut profiles = Vec::new();
+    for source in sources {
+        for document in document::read(&source.text) {
+            match document {
+                Ok(node) => report.sort_out(&source.name, node, &mut profiles),
+                Err(malformed) => report.findings.push(unreadable(&source.name, malformed)),
+            }
+        }
+    }
+    report.profiles = profiles.len();
+    for profile in &mut profiles {
+        let checked = validate(&schema, profile.node.to_json());
+        let told = checked.violations.iter().map(|violation| profile.violation(violation));
+        report.findings.extend(told);
+        if checked.rules_left_out {
+            report.findings.push(profile.rules_not_checked());
+        }
+        profile.object = serde_json::from_value(checked.object).ok();
+    }
+    let readable: Vec<_> = profiles.iter().filter_map(|profile| Some((profile, profile.object.as_ref()?))).collect();
+    let objects: Vec<_> = readable.iter().map(|(_, object)| *object).collect();
+    for ((profile, _), remarks) in readable.iter().zip(semantics::remarks(&objects)) {
+        report.findings.extend(remarks.into_iter().map(|remark| profile.remark(remark)));
+    }
+    let order = |finding: &Finding| sources.iter().position(|source| source.name == finding.file);
+    report.findings.sort_by_key(|finding| (order(finding), finding.place));
+    report
+}
+
+impl Report {
+    fn sort_out<'a>(&mut self, file: &'a str, node: Node, profiles: &mut Vec<Profile<'a>>) {
+        let text = |key| node.get(key).and_then(Node::as_str).map(str::to_owned);
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let group = version.as_ref().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+        match (version.as_deref(), kind) {
+            // As `kubectl get -o yaml` prints.
+            (Some("v1"), Some(kind)) if kind == "List" => {
+                for item in node.get("items").map(Node::items).unwrap_or_default() {
+                    self.sort_out(file, item.clone(), profiles);
+                }
+            }
+            (version, Some(kind)) if kind == KIND && (version.is_none() || group == Some(API_GROUP)) => {
+                let known = version == Some(&format!("{API_GROUP}/{API_VERSION}"));
+                let reference = reference(&node);
+                let profile = Profile { file, node, reference, object: None };
+                if !known {
+                    self.findings.push(profile.unknown_version());
+                }
+                profiles.push(profile);
+            }
+            (_, kind) => {
+                let name = node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str);
+                let what = match (kind, name) {
+                    (Some(kind), Some(name)) => format!("{kind} {name}"),
+                    (Some(kind), None) => kind,
+                    (None, _) => "a document without kind".to_owned(),
+                };
+                self.ignored.push(Ignored { what, file: file.to_owned(), line: node.place().line });
+            }
+        }
+    }
+}
+
+fn reference(node: &Node) -> String {
+    let text = |key| node.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Node::as_str);
+    let name = text("name").or(text("generateName")).unwrap_or("?");
+    text("namespace").map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+fn unreadable(file: &str, malformed: Malformed) -> Finding {
+    Finding {
+        level: Level::Error,
+        reason: reason::MALFORMED,
+        file: file.to_owned(),
+        place: malformed.place,
+        profile: None,
+        field: FieldPath::default(),
+        message: malformed.message,
+        excerpt: None,
+    }
+}
+
+impl Profile<'_> {
+    fn error(&self, reason: &'static str, field: FieldPath, message: String) -> Finding {
+        Finding {
+            level: Level::Error,
+            reason,
+            file: self.file.to_owned(),
+            place: self.node.place_of(&field),
+            profile: Some(self.reference.clone()),
+            field,
+            message,
+            excerpt: None,
+        }
+    }
+
+    fn unknown_version(&self) -> Finding {
+        let message = format!("apiVersion must be {API_GROUP}/{API_VERSION}");
+        self.error(reason::UNKNOWN_VERSION, FieldPath::of("apiVersion"), message)
+    }
+
+    fn violation(&self, violation: &Violation) -> Finding {
+        let Violation { field, message, check } = violation;
+        let reason = match check {
+            Check::UnknownField => reason::UNKNOWN_FIELD,
+            Check::Schema | Check::Shape => reason::SCHEMA,
+            Check::Rule => reason::RULE,
+        };
+        let finding = self.error(reason, field.clone(), message.clone());
+        match check {
+            Check::UnknownField => Finding { place: self.node.place_of_key(field), ..finding },
+            Check::Schema | Check::Shape | Check::Rule => finding,
+        }
+    }
+
+    fn rules_not_checked(&self) -> Finding {
+        let finding = self.error(reason::RULES_NOT_CHECKED, FieldPath::default(), NOT_CHECKED.to_owned());
+        Finding { level: Level::Warning, ..finding }
+    }
+
+    fn remark(&self, remark: semantics::Remark) -> Finding {
+        let semantics::Remark { level, reason, field, message, excerpt } = remark;
+        Finding { level, excerpt, ..self.error(reason, field, message) }
+    }
+}

@@ -1,0 +1,85 @@
+//! What every reconcile shares.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
+use tracewright_core::identity::ProfileRef;
+
+use super::world::World;
+use crate::aws::{Accounts, Identity};
+use crate::cluster::Cluster;
+use crate::lease::Permit;
+use crate::metrics::Metrics;
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Events about profiles.
+    pub recorder: Recorder,
+    /// The cluster as the watches show it.
+    pub world: Arc<World>,
+    /// AWS.
+    pub accounts: Accounts,
+    /// Workloads and receivers.
+    pub cluster: Cluster,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// The right to write.
+    pub permit: Permit,
+    /// How old a picture of AWS may be.
+    pub drift_interval: Duration,
+    /// How long a deleted profile waits for AWS.
+    pub deletion_timeout: Duration,
+    /// Namespace of the record of orphans.
+    pub namespace: String,
+    /// Asks for reconciles of other profiles. Bounded; a full queue means that they are about to be reconciled anyway.
+    pub requests: mpsc::Sender<ObjectRef<ObservabilityProfile>>,
+    /// What is remembered of each profile between two reconciles.
+    pub memory: Mutex<HashMap<ProfileRef, Memory>>,
+}
+
+/// What is remembered of a profile between two reconciles.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The status that was written last; the watch may not have brought it back yet.
+    pub status: Option<ObservabilityProfileStatus>,
+    /// Reconciles in a row that left something undone.
+    pub failures: u32,
+    /// The last value of the annotation that asks for a fresh look.
+    pub requested_at: Option<Option<String>>,
+    /// The picture of AWS has to be newer than this.
+    pub not_before: Option<Instant>,
+    /// Identity and log groups, for the drift check.
+    pub watched: Option<(Identity, BTreeSet<String>)>,
+    /// Whether the last reconcile found everything as declared.
+    pub settled: bool,
+}
+
+impl Context {
+    /// Reads or changes what is remembered of a profile.
+    pub fn remember<T>(&self, profile: &ProfileRef, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        change(memory.entry(profile.clone()).or_default())
+    }
+
+    /// The profile is gone.
+    pub fn forget(&self, profile: &ProfileRef) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(profile);
+    }
+
+    /// Asks for a reconcile of all profiles.
+    pub fn request_all(&self) {
+        for profile in self.world.references() {
+            // A full queue means that the profiles are about to be reconciled anyway.
+            let _ = self.requests.try_send(profile);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The drift check: every account is read once per interval for all its profiles together, and then every profile is
+//! compared with what was read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::context::Context;
+use crate::aws::{Account, Identity};
+
+/// The drift check's own turn at the buckets, beside those of namespaces. No namespace has this name.
+const TURN: &str = "(drift)";
+/// The first check comes soon after a start: it finds what was left behind while the operator was away.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// Checks until cancelled.
+pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled: CancellationToken) {
+    let mut next = FIRST;
+    let mut tags_at: HashMap<(String, String), Instant> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(next) => {}
+        }
+        next = jittered(context.drift_interval);
+        if context.permit.holds() {
+            check(&context, tag_interval, &mut tags_at).await;
+            context.request_all();
+        }
+    }
+}
+
+async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<(String, String), Instant>) {
+    let began = Instant::now();
+    for account in context.accounts.all().await {
+        let names = watched(context, &account);
+        if let Err(error) = account.observe(&names, began, TURN).await {
+            warn!(account = account.id, region = account.region, %error, "the drift check failed");
+            continue;
+        }
+        if let Err(error) = account.refresh_traffic(TURN).await {
+            warn!(account = account.id, region = account.region, %error, "sampling statistics could not be read");
+        }
+        let key = (account.id.clone(), account.region.clone());
+        if tags_at.get(&key).is_none_or(|at| at.elapsed() >= tag_interval) {
+            match account.find_marked_log_groups(&context.world.cluster, TURN).await {
+                Ok(()) => drop(tags_at.insert(key, Instant::now())),
+                Err(error) => {
+                    warn!(account = account.id, region = account.region, %error, "marked log groups could not be listed");
+                }
+            }
+            let marked = account.inventory.all_marked_log_groups();
+            if let Err(error) = account.observe(&marked, began, TURN).await {
+                warn!(account = account.id, region = account.region, %error, "marked log groups could not be read");
+            }
+        }
+        // Tags tell what was left behind; each object's are read once, and again on the tag cycle.
+        if let Err(error) = account.read_tags(&account.taggable(), TURN).await {
+            warn!(account = account.id, region = account.region, %error, "tags could not be read");
+        }
+    }
+}
+
+/// Log groups of all profiles of an account.
+fn watched(context: &Context, account: &Arc<Account>) -> BTreeSet<String> {
+    let memory = context.memory.lock().unwrap_or_else(PoisonError::into_inner);
+    let reaches = |identity: &Identity| {
+        identity.region == account.region && context.world.account_of(identity).as_ref() == Some(&account.id)
+    };
+    memory
+        .values()
+        .filter_map(|memory| memory.watched.as_ref())
+        .filter(|(identity, _)| reaches(identity))
+        .flat_map(|(_, names)| names.iter().cloned())
+        .collect()
+}
+
+/// Give or take a tenth, so that operators of different clusters do not ask in step.
+fn jittered(interval: Duration) -> Duration {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    interval.mul_f64(0.9 + 0.2 * f64::from(nanos) / 1e9)
+}

@@ -1,0 +1,307 @@
+//! `tracewright operator`: the controller and everything around it.
+
+mod cleanup;
+mod context;
+mod drift;
+pub mod http;
+mod reconcile;
+pub mod settings;
+mod status;
+mod traffic;
+pub mod watches;
+mod world;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Config as ControllerConfig, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector;
+use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::{Client, ResourceExt};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::identity::Kind;
+use tracewright_core::observed::Quotas;
+use tracewright_xray::contract::name;
+use tracing::{error, info, warn};
+
+use crate::aws::Accounts;
+use crate::aws::call::Speed;
+use crate::aws::inventory;
+use crate::cluster::Cluster;
+use crate::lease::Elector;
+use crate::metrics::Metrics;
+use context::Context;
+use settings::Settings;
+use watches::Watches;
+use world::World;
+
+/// Requests for reconciles that may wait.
+const MAX_REQUESTS: usize = 10_000;
+/// Objects per page of a first list.
+const PAGE_SIZE: u32 = 100;
+
+/// Why the operator could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No way to reach an API server.
+    #[error("no Kubernetes API server: {0}. Run the operator in a cluster, or set KUBECONFIG")]
+    Kubeconfig(String),
+    /// The namespace kube-system, whose UID names the cluster, cannot be read.
+    #[error("the namespace kube-system cannot be read: {0}. Allow `get` on it, or set --cluster-name")]
+    ClusterName(Box<kube::Error>),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(std::net::SocketAddr, std::io::Error),
+}
+
+/// Runs the operator until it is told to stop.
+///
+/// # Errors
+/// Where it cannot start.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    let config = kube::Config::infer().await.map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let cluster_name = match &settings.cluster_name {
+        Some(name) => name.clone(),
+        None => Api::<Namespace>::all(client.clone())
+            .get_metadata("kube-system")
+            .await
+            .map_err(|error| Error::ClusterName(Box::new(error)))?
+            .uid()
+            .unwrap_or_default(),
+    };
+    let metrics = Arc::new(Metrics::new());
+    let watches = Arc::new(Watches::default());
+    let cancelled = CancellationToken::new();
+    let metrics_server = http::metrics(settings.metrics_address, metrics.clone())
+        .map_err(|error| Error::Listen(settings.metrics_address, error))?;
+    let probe_server = http::probes(settings.probe_address, watches.clone())
+        .map_err(|error| Error::Listen(settings.probe_address, error))?;
+    let (metrics_handle, probe_handle) = (metrics_server.handle(), probe_server.handle());
+    let servers = [tokio::spawn(metrics_server), tokio::spawn(probe_server)];
+
+    let identity = settings.identity.clone().unwrap_or_else(default_identity);
+    let elector = Elector::new(client.clone(), &settings.namespace, identity.clone(), metrics.clone());
+    let permit = elector.permit();
+    let (gained, mut terms) = watch::channel(0_u64);
+    let elected = tokio::spawn(elector.run(cancelled.clone(), gained));
+
+    let (profiles, profile_writer) = reflector::store();
+    let (namespaces, namespace_writer) = reflector::store();
+    let world = Arc::new(World::new(
+        profiles.clone(),
+        namespaces,
+        cluster_name.clone(),
+        settings.region.clone(),
+        Quotas { groups: settings.quota_groups, rules: settings.quota_sampling_rules },
+    ));
+    let (requests, mut requested) = mpsc::channel(MAX_REQUESTS);
+    let context = Arc::new(Context {
+        client: client.clone(),
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter { controller: name::FIELD_MANAGER.to_owned(), instance: Some(identity.clone()) },
+        ),
+        world: world.clone(),
+        accounts: Accounts::new(
+            Speed { share: settings.aws_rate_share, overrides: settings.rates() },
+            inventory::Settings {
+                tag_settle: settings.tag_settle_time,
+                tag_drift_interval: settings.tag_drift_interval,
+            },
+            metrics.clone(),
+            permit.clone(),
+            settings.aws_endpoint_url.clone(),
+        ),
+        cluster: Cluster::new(client.clone()),
+        metrics: metrics.clone(),
+        permit,
+        drift_interval: settings.drift_interval,
+        deletion_timeout: settings.deletion_timeout,
+        namespace: settings.namespace.clone(),
+        requests: requests.clone(),
+        memory: Mutex::new(HashMap::new()),
+    });
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster = cluster_name,
+        identity,
+        region = settings.region.as_deref().unwrap_or("(none)"),
+        "starting"
+    );
+
+    let config = || watcher::Config::default().page_size(PAGE_SIZE);
+    let namespace_watch = {
+        let (world, watches, context) = (world.clone(), watches.clone(), context.clone());
+        watches.expect("Namespace");
+        watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config())
+            .default_backoff()
+            .modify(|namespace| namespace.metadata.managed_fields = None)
+            .inspect(move |event| watches.observe("Namespace", event))
+            .reflect(namespace_writer)
+            .touched_objects()
+            .filter_map(|namespace| async { namespace.ok() })
+            .for_each(move |namespace| {
+                world.changed();
+                for profile in world.references_in(&namespace.name_any()) {
+                    // A full queue means that the profiles are about to be reconciled anyway.
+                    let _ = context.requests.try_send(profile);
+                }
+                std::future::ready(())
+            })
+    };
+    let profile_stream = {
+        let (world, watches) = (world.clone(), watches.clone());
+        watches.expect("ObservabilityProfile");
+        watcher(Api::<ObservabilityProfile>::all(client.clone()), config())
+            .default_backoff()
+            .modify(|profile| profile.metadata.managed_fields = None)
+            .inspect(move |event| {
+                watches.observe("ObservabilityProfile", event);
+                world.changed();
+            })
+            .reflect(profile_writer)
+            .touched_objects()
+            // An error here is already counted and retried with this stream's own backoff; handed on, it would make
+            // the controller back off on all streams together.
+            .filter_map(|profile| async { profile.ok().map(Ok) })
+            .predicate_filter(
+                predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
+                PredicateConfig::default(),
+            )
+    };
+    let controller = Controller::for_stream(profile_stream, profiles)
+        .with_config(ControllerConfig::default().concurrency(settings.concurrent_reconciles))
+        .reconcile_on(futures::stream::poll_fn(move |task| requested.poll_recv(task)))
+        .graceful_shutdown_on(cancelled.clone().cancelled_owned())
+        .run(reconcile::reconcile, reconcile::on_error, context.clone())
+        .for_each(|result| async {
+            if let Err(error) = result {
+                // Reconcile errors are logged where they happen; what remains are those of queue and store.
+                tracing::debug!(%error, "controller");
+            }
+        });
+
+    let background = [
+        tokio::spawn({
+            let cancelled = cancelled.clone();
+            async move {
+                cancelled.run_until_cancelled(namespace_watch).await;
+            }
+        }),
+        tokio::spawn(drift::run(context.clone(), settings.tag_drift_interval, cancelled.clone())),
+        tokio::spawn({
+            let context = context.clone();
+            let cancelled = cancelled.clone();
+            async move {
+                // Gaining the lease is the moment at which everything is looked at.
+                while let Some(Ok(())) = cancelled.run_until_cancelled(terms.changed()).await {
+                    context.request_all();
+                }
+            }
+        }),
+        tokio::spawn(census(context.clone(), watches.clone(), cancelled.clone())),
+    ];
+    let signal = tokio::spawn({
+        let cancelled = cancelled.clone();
+        async move {
+            stop_signal().await;
+            info!("stopping");
+            cancelled.cancel();
+        }
+    });
+    controller.await;
+    cancelled.cancel();
+    signal.abort();
+    for task in background {
+        if let Err(error) = task.await
+            && error.is_panic()
+        {
+            error!(%error, "a background task failed");
+        }
+    }
+    if let Err(error) = elected.await {
+        warn!(%error, "the lease was not given back");
+    }
+    tokio::join!(metrics_handle.stop(true), probe_handle.stop(true));
+    for server in servers {
+        if let Ok(Err(error)) = server.await {
+            warn!(%error, "a server ended badly");
+        }
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// The first of SIGTERM and SIGINT. Where signals cannot be caught, only a kill ends the operator.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            error!(%error, "signals cannot be caught");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A name for a replica outside of a cluster, where no pod gives one.
+fn default_identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{}", host.trim(), std::process::id())
+}
+
+/// How often metrics that count the world are brought up to date.
+const CENSUS_INTERVAL: Duration = Duration::from_secs(5);
+
+async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: CancellationToken) {
+    while cancelled.run_until_cancelled(tokio::time::sleep(CENSUS_INTERVAL)).await.is_some() {
+        watches.report(&context.metrics);
+        let mut conditions: BTreeMap<(String, String), i64> = BTreeMap::new();
+        let mut objects: BTreeMap<(&'static str, String), i64> = BTreeMap::new();
+        let mut workloads: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for profile in context.world.profiles.state() {
+            let Some(status) = &profile.status else { continue };
+            for condition in &status.conditions {
+                *conditions.entry((condition.type_.clone(), condition.status.clone())).or_default() += 1;
+            }
+            for (kind, items) in [
+                (Kind::Group, &status.groups),
+                (Kind::SamplingRule, &status.sampling_rules),
+                (Kind::LogGroup, &status.log_groups),
+            ] {
+                for item in items {
+                    *objects.entry((kind.as_str(), format!("{:?}", item.state))).or_default() += 1;
+                }
+            }
+            let Some(counts) = &status.workloads else { continue };
+            for (state, count) in [
+                ("injected", counts.injected),
+                ("rolling", counts.rolling),
+                ("stale", counts.stale),
+                ("failed", counts.failed),
+                ("skipped", counts.skipped),
+            ] {
+                *workloads.entry(state).or_default() += i64::from(count);
+            }
+        }
+        context.metrics.census(
+            &conditions.into_iter().map(|((condition, status), count)| (condition, status, count)).collect::<Vec<_>>(),
+            &objects.into_iter().map(|((kind, state), count)| (kind, state, count)).collect::<Vec<_>>(),
+            &workloads.into_iter().collect::<Vec<_>>(),
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! What the operator knows of the cluster: profiles and namespaces, kept up to date by watches, and what follows from all
+//! profiles together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::desired::{self, Desired, Invalid};
+use tracewright_core::identity::{Kind, ProfileRef};
+use tracewright_core::observed::{Claims, Quotas};
+use tracewright_core::rights::Rights;
+
+use crate::aws::Identity;
+
+/// The cluster as the watches show it.
+pub struct World {
+    /// All profiles.
+    pub profiles: Store<ObservabilityProfile>,
+    /// All namespaces, metadata only.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// Id of this cluster in tags.
+    pub cluster: String,
+    /// AWS region of profiles that name none.
+    pub region: Option<String>,
+    /// Quotas of every account.
+    pub quotas: Quotas,
+    /// Which account an identity turned out to reach.
+    reached: Mutex<HashMap<Identity, String>>,
+    /// Counts changes of what claims are made of.
+    version: AtomicU64,
+    claims: Mutex<HashMap<Identity, (u64, Arc<Claims>)>>,
+}
+
+impl World {
+    /// A world in which no identity has reached an account yet.
+    #[must_use]
+    pub fn new(
+        profiles: Store<ObservabilityProfile>,
+        namespaces: Store<PartialObjectMeta<Namespace>>,
+        cluster: String,
+        region: Option<String>,
+        quotas: Quotas,
+    ) -> Self {
+        Self {
+            profiles,
+            namespaces,
+            cluster,
+            region,
+            quotas,
+            reached: Mutex::default(),
+            version: AtomicU64::default(),
+            claims: Mutex::default(),
+        }
+    }
+
+    /// What the namespace's admin allows.
+    #[must_use]
+    pub fn rights(&self, namespace: &str) -> Rights {
+        self.namespaces
+            .get(&ObjectRef::new(namespace))
+            .and_then(|namespace| namespace.metadata.annotations.clone())
+            .map(|annotations| Rights::read(&annotations))
+            .unwrap_or_default()
+    }
+
+    /// Profile → Desired.
+    ///
+    /// # Errors
+    /// Where nothing of the profile can be carried out in AWS.
+    pub fn validate(&self, profile: &ObservabilityProfile) -> Result<Desired, Invalid> {
+        let namespace = profile.metadata.namespace.as_deref().unwrap_or_default();
+        desired::validate(profile, &self.rights(namespace), self.region.as_deref())
+    }
+
+    /// An identity reached an account.
+    pub fn reached(&self, identity: &Identity, account: &str) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached.get(identity).is_none_or(|known| known != account) {
+            reached.insert(identity.clone(), account.to_owned());
+            self.changed();
+        }
+    }
+
+    /// The account that an identity turned out to reach.
+    #[must_use]
+    pub fn account_of(&self, identity: &Identity) -> Option<String> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned()
+    }
+
+    /// A profile or a namespace changed.
+    pub fn changed(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What all profiles together claim of the account and region that an identity reaches.
+    #[must_use]
+    pub fn claims(&self, identity: &Identity) -> Arc<Claims> {
+        let version = self.version.load(Ordering::Acquire);
+        let mut known = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, claims)) = known.get(identity)
+            && *at == version
+        {
+            return claims.clone();
+        }
+        let claims = Arc::new(self.claim(identity));
+        known.insert(identity.clone(), (version, claims.clone()));
+        claims
+    }
+
+    fn claim(&self, identity: &Identity) -> Claims {
+        let profiles = self.profiles.state();
+        let living: BTreeSet<ProfileRef> = profiles.iter().map(|profile| reference(profile)).collect();
+        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let account = reached.get(identity);
+        let mut oldest: BTreeMap<(Kind, String), (Option<jiff::Timestamp>, ProfileRef)> = BTreeMap::new();
+        for profile in &profiles {
+            let Ok(desired) = self.validate(profile) else { continue };
+            let other = identity_of(&desired);
+            let same = other == *identity
+                || (account.is_some() && reached.get(&other) == account && other.region == identity.region);
+            if !same || desired.deleting {
+                continue;
+            }
+            let born = profile.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            for (kind, name) in desired.claims() {
+                let claim = (born, desired.profile.clone());
+                let entry = oldest.entry((kind, name.to_owned())).or_insert_with(|| claim.clone());
+                if claim < *entry {
+                    *entry = claim;
+                }
+            }
+        }
+        Claims {
+            cluster: self.cluster.clone(),
+            living,
+            oldest: oldest.into_iter().map(|(key, (_, profile))| (key, profile)).collect(),
+            quotas: self.quotas,
+        }
+    }
+
+    /// References to all profiles.
+    #[must_use]
+    pub fn references(&self) -> Vec<ObjectRef<ObservabilityProfile>> {
+        self.profiles.state().iter().map(|profile| ObjectRef::from_obj(profile.as_ref())).collect()
+    }
+
+    /// References to the profiles of a namespace.
+    #[must_use]
+    pub fn references_in(&self, namespace: &str) -> Vec<ObjectRef<ObservabilityProfile>> {
+        self.profiles
+            .state()
+            .iter()
+            .filter(|profile| profile.metadata.namespace.as_deref() == Some(namespace))
+            .map(|profile| ObjectRef::from_obj(profile.as_ref()))
+            .collect()
+    }
+}
+
+/// The identity with which a profile's calls are made.
+#[must_use]
+pub fn identity_of(desired: &Desired) -> Identity {
+    Identity { role_arn: desired.role_arn.clone(), region: desired.region.clone() }
+}
+
+/// A profile's reference.
+#[must_use]
+pub fn reference(profile: &ObservabilityProfile) -> ProfileRef {
+    ProfileRef::new(
+        profile.metadata.namespace.clone().unwrap_or_default(),
+        profile.metadata.name.clone().unwrap_or_default(),
+    )
+}

@@ -1,0 +1,110 @@
+//! Changes → strategic merge patch. (Kubernetes, "Strategic Merge Patch": lists of containers and variables are merged
+//! by `name`; `$patch: delete` removes an item and `$setElementOrder/env` orders the list.)
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tracewright_xray::contract::annotation;
+
+use super::Record;
+use crate::env::{Hash, Rendered, Value as Source};
+use crate::workload::{Form, Workload, WorkloadKind};
+
+/// A strategic merge patch of one workload. The API server refuses it with 409 if the workload has changed since it
+/// was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// The patch.
+    pub body: Value,
+    /// Whether the pods are replaced: the pod template changes, and the workload is not a CronJob, whose next Job
+    /// simply starts with it.
+    pub restarts_pods: bool,
+}
+
+/// What changes in one container's `env`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Change<'a> {
+    /// Entries to write, each with the form that an entry of ours of this name has now.
+    pub set: Vec<(&'a Rendered, Option<Form>)>,
+    /// Names to remove.
+    pub delete: Vec<&'a str>,
+    /// Names of the whole list, in order; empty if the list is not touched or will be empty.
+    pub order: Vec<&'a str>,
+    /// What is ours afterwards.
+    pub keep: BTreeMap<String, Hash>,
+}
+
+/// The patch that makes the changes, by container, and sets the record and the pod template's hash. `None` if the
+/// workload is so already.
+pub(super) fn build(
+    workload: &Workload,
+    changes: &BTreeMap<&str, Change<'_>>,
+    record: Option<&Record>,
+    hash: Option<Hash>,
+) -> Option<Patch> {
+    let containers: Vec<_> = workload
+        .containers
+        .iter()
+        .filter_map(|container| container_patch(&container.name, changes.get(container.name.as_str())?))
+        .collect();
+    let hash = hash.map(|hash| hash.to_string());
+    let mut template = Map::new();
+    if workload.env_hash != hash {
+        template.insert("metadata".into(), json!({"annotations": {annotation::ENV_HASH: hash}}));
+    }
+    if !containers.is_empty() {
+        template.insert("spec".into(), json!({"containers": containers}));
+    }
+    let mut metadata = json!({"resourceVersion": workload.resource_version});
+    let recorded = workload.record.as_ref() == record && workload.marked == record.is_some();
+    if recorded && template.is_empty() {
+        return None;
+    }
+    if !recorded {
+        metadata["annotations"] = json!({annotation::INJECTED: record.map(Record::to_annotation)});
+    }
+    let mut body = json!({"metadata": metadata});
+    let restarts_pods = !template.is_empty() && workload.kind != WorkloadKind::CronJob;
+    if !template.is_empty() {
+        let path = workload.kind.template_path();
+        let nested = path.iter().rev().fold(Value::Object(template), |inner, field| json!({*field: inner}));
+        for (field, value) in nested.as_object().into_iter().flatten() {
+            body[field] = value.clone();
+        }
+    }
+    Some(Patch { body, restarts_pods })
+}
+
+fn container_patch(name: &str, change: &Change<'_>) -> Option<Value> {
+    let set = change.set.iter().map(|(entry, now)| entry_patch(entry, *now));
+    let delete = change.delete.iter().map(|name| json!({"name": name, "$patch": "delete"}));
+    let env: Vec<_> = set.chain(delete).collect();
+    if env.is_empty() && change.order.is_empty() {
+        return None;
+    }
+    let mut patch = json!({"name": name});
+    if !env.is_empty() {
+        patch["env"] = env.into();
+    }
+    if !change.order.is_empty() {
+        patch["$setElementOrder/env"] = change.order.iter().map(|name| json!({"name": name})).collect();
+    }
+    Some(patch)
+}
+
+/// One entry. A merge keeps fields that it does not name, so a value of another form is removed by name.
+fn entry_patch(entry: &Rendered, now: Option<Form>) -> Value {
+    let mut patch = entry.to_json();
+    match (&entry.value, now) {
+        (Source::Literal(_), Some(Form::FieldRef | Form::SecretKeyRef | Form::Other)) => {
+            patch["valueFrom"] = Value::Null;
+        }
+        (Source::FieldRef(_) | Source::SecretKeyRef(_), Some(Form::Literal)) => patch["value"] = Value::Null,
+        (Source::FieldRef(_), Some(Form::SecretKeyRef)) => patch["valueFrom"]["secretKeyRef"] = Value::Null,
+        (Source::SecretKeyRef(_), Some(Form::FieldRef)) => patch["valueFrom"]["fieldRef"] = Value::Null,
+        (Source::Literal(_), None | Some(Form::Literal))
+        | (Source::FieldRef(_), None | Some(Form::FieldRef | Form::Other))
+        | (Source::SecretKeyRef(_), None | Some(Form::SecretKeyRef | Form::Other)) => {}
+    }
+    patch
+}
