@@ -58,7 +58,11 @@ impl TraceHeader {
             return Err(MalformedHeader::TooLong);
         }
         let mut header = Self::default();
-        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(';')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let (key, value) = part.split_once('=').ok_or(MalformedHeader::NotKeyValue)?;
             match key {
                 "Root" => header.root = value.parse().ok(),
@@ -150,11 +154,23 @@ mod tests {
 
     #[test]
     fn a_malformed_header_is_refused_and_a_bad_id_is_absent() {
-        assert_eq!(TraceHeader::parse("Root"), Err(MalformedHeader::NotKeyValue));
-        assert_eq!(TraceHeader::parse(&format!("a={}", "x".repeat(MAX_BYTES))), Err(MalformedHeader::TooLong));
+        assert_eq!(
+            TraceHeader::parse("Root"),
+            Err(MalformedHeader::NotKeyValue)
+        );
+        assert_eq!(
+            TraceHeader::parse(&format!("a={}", "x".repeat(MAX_BYTES))),
+            Err(MalformedHeader::TooLong)
+        );
         assert_eq!(TraceHeader::parse(""), Ok(TraceHeader::default()));
         let header = TraceHeader::parse("Root=nonsense;Parent=1;Sampled=0;é=1").unwrap();
-        assert_eq!(header, TraceHeader { sampled: Some(Sampled::No), ..TraceHeader::default() });
+        assert_eq!(
+            header,
+            TraceHeader {
+                sampled: Some(Sampled::No),
+                ..TraceHeader::default()
+            }
+        );
     }
 
     proptest! {

@@ -11,7 +11,9 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// The text has another shape than the id's.
-    #[error("a trace id is written 1-<8 hex digits>-<24 hex digits> or as 32 hex digits, a segment id as 16 hex digits")]
+    #[error(
+        "a trace id is written 1-<8 hex digits>-<24 hex digits> or as 32 hex digits, a segment id as 16 hex digits"
+    )]
     Shape,
     /// All bytes are zero, which W3C forbids and X-Ray SDKs use for "no trace".
     #[error("an id of zeros names nothing")]
@@ -40,7 +42,11 @@ impl TraceId {
     /// # Errors
     /// [`InvalidId::Zero`] for sixteen zeros.
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidId> {
-        if bytes == [0; 16] { Err(InvalidId::Zero) } else { Ok(Self(bytes)) }
+        if bytes == [0; 16] {
+            Err(InvalidId::Zero)
+        } else {
+            Ok(Self(bytes))
+        }
     }
 
     /// The sixteen bytes, as W3C orders them.
@@ -107,7 +113,11 @@ impl SegmentId {
     /// # Errors
     /// [`InvalidId::Zero`] for eight zeros.
     pub fn from_bytes(bytes: [u8; 8]) -> Result<Self, InvalidId> {
-        if bytes == [0; 8] { Err(InvalidId::Zero) } else { Ok(Self(bytes)) }
+        if bytes == [0; 8] {
+            Err(InvalidId::Zero)
+        } else {
+            Ok(Self(bytes))
+        }
     }
 
     /// The eight bytes.
@@ -194,8 +204,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<TraceId>(), Err(why), "{text}");
         }
-        assert_eq!("53995c3f42cd8ad".parse::<SegmentId>(), Err(InvalidId::Shape));
-        assert_eq!("0000000000000000".parse::<SegmentId>(), Err(InvalidId::Zero));
+        assert_eq!(
+            "53995c3f42cd8ad".parse::<SegmentId>(),
+            Err(InvalidId::Shape)
+        );
+        assert_eq!(
+            "0000000000000000".parse::<SegmentId>(),
+            Err(InvalidId::Zero)
+        );
     }
 
     #[test]

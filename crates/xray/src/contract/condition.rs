@@ -36,6 +36,10 @@ pub mod reason {
     pub const SYNCED: &str = "Synced";
     /// The profile declares no AWS object.
     pub const NOTHING_DECLARED: &str = "NothingDeclared";
+    /// An object is not observed or written yet.
+    pub const PENDING: &str = "Pending";
+    /// An object differs from its declaration and is not written.
+    pub const DRIFTED: &str = "Drifted";
     /// No AWS credentials.
     pub const CREDENTIALS_MISSING: &str = "CredentialsMissing";
     /// AWS denied a call.

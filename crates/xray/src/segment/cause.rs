@@ -1,5 +1,7 @@
 //! Causes: the exceptions of a segment and the frames of their stacks.
 
+use serde::Serialize;
+
 /// How many frames of a stack are kept, as in the X-Ray SDK for Python.
 pub const MAX_FRAMES: usize = 10;
 
@@ -19,7 +21,7 @@ pub struct Exception<'a> {
 }
 
 /// One frame of a stack.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Frame<'a> {
     /// The source file, without its folders.
     pub path: &'a str,
@@ -47,7 +49,10 @@ pub fn rust_backtrace(text: &str) -> Vec<Frame<'_>> {
             if frames.len() == MAX_FRAMES {
                 break;
             }
-            frames.push(Frame { label, ..Frame::default() });
+            frames.push(Frame {
+                label,
+                ..Frame::default()
+            });
         }
     }
     frames
@@ -74,24 +79,48 @@ mod tests {
         assert_eq!(
             rust_backtrace(text),
             [
-                Frame { path: "home.rs", line: 12, label: "app::fails" },
-                Frame { path: "", line: 0, label: "<F as core::ops::Fn>::call" },
-                Frame { path: "main.rs", line: 3, label: "main" },
+                Frame {
+                    path: "home.rs",
+                    line: 12,
+                    label: "app::fails"
+                },
+                Frame {
+                    path: "",
+                    line: 0,
+                    label: "<F as core::ops::Fn>::call"
+                },
+                Frame {
+                    path: "main.rs",
+                    line: 3,
+                    label: "main"
+                },
             ]
         );
     }
 
     #[test]
     fn a_deep_stack_is_cut() {
-        let text: String = (0..100).map(|n| format!("  {n}: f{n}\n   at f.rs:{n}:1\n")).collect();
+        let text: String = (0..100)
+            .map(|n| format!("  {n}: f{n}\n   at f.rs:{n}:1\n"))
+            .collect();
         let frames = rust_backtrace(&text);
         assert_eq!(frames.len(), MAX_FRAMES);
-        assert_eq!(frames[9], Frame { path: "f.rs", line: 9, label: "f9" });
+        assert_eq!(
+            frames[9],
+            Frame {
+                path: "f.rs",
+                line: 9,
+                label: "f9"
+            }
+        );
     }
 
     #[test]
     fn other_texts_have_no_frames() {
-        assert_eq!(rust_backtrace("Traceback (most recent call last):\n  File \"app.py\", line 1"), []);
+        assert_eq!(
+            rust_backtrace("Traceback (most recent call last):\n  File \"app.py\", line 1"),
+            []
+        );
         assert_eq!(rust_backtrace("at nowhere"), []);
     }
 }

@@ -13,7 +13,7 @@ mod tree;
 pub use cause::{Exception, Frame, MAX_FRAMES, rust_backtrace};
 pub use entity::{Entity, Http, Namespace, Origin, Part, Root, Sql, Value, WriteReport};
 pub use name::{MAX_NAME_CHARS, clean_name};
-pub use tree::{Documents, MAX_OPEN_SUBSEGMENTS, STREAMING_THRESHOLD, Tree};
+pub use tree::{Document, Documents, MAX_OPEN_SUBSEGMENTS, STREAMING_THRESHOLD, Tree};
 
 /// The line that precedes each document in a datagram to the X-Ray daemon.
 pub const DATAGRAM_HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";

@@ -13,8 +13,16 @@ pub fn clean_name(name: &str) -> Cow<'_, str> {
     if fits && !name.is_empty() && name.chars().all(is_allowed) {
         return Cow::Borrowed(name);
     }
-    let cleaned: String = name.chars().filter(|c| is_allowed(*c)).take(MAX_NAME_CHARS).collect();
-    if cleaned.trim().is_empty() { Cow::Borrowed("unnamed") } else { Cow::Owned(cleaned) }
+    let cleaned: String = name
+        .chars()
+        .filter(|c| is_allowed(*c))
+        .take(MAX_NAME_CHARS)
+        .collect();
+    if cleaned.trim().is_empty() {
+        Cow::Borrowed("unnamed")
+    } else {
+        Cow::Owned(cleaned)
+    }
 }
 
 /// "Unicode letters, numbers, and whitespace, and the following symbols: `_ . : / % & # = + \ - @`".
@@ -31,7 +39,10 @@ mod tests {
     fn refused_characters_go_and_allowed_ones_stay() {
         for (name, cleaned) in [
             ("backend-flask", "backend-flask"),
-            ("a_b.c:d/e%f&g#h=i+j\\k-l@m 9é", "a_b.c:d/e%f&g#h=i+j\\k-l@m 9é"),
+            (
+                "a_b.c:d/e%f&g#h=i+j\\k-l@m 9é",
+                "a_b.c:d/e%f&g#h=i+j\\k-l@m 9é",
+            ),
             ("GET /api/@{handle}", "GET /api/@handle"),
             ("a?b;c*d(e)f!g$h~i^j<k>l", "abcdefghijkl"),
             ("tab\tline\n", "tabline"),

@@ -323,8 +323,8 @@ mod tests {
     fn what_is_malformed_is_told_in_a_users_words() {
         let message = |text| read(text).remove(0).expect_err("it is malformed").message;
         assert_eq!(message("a: 1\na: 2\n"), "cannot be read as YAML: duplicate mapping key `a` is not allowed here");
-        assert!(message("a: *b\n").contains("unknown anchor"), "{}", message("a: *b\n"));
-        assert!(message("a: [1\n").contains("unclosed bracket"), "{}", message("a: [1\n"));
+        assert_eq!(message("a: *b\n"), "cannot be read as YAML: reference to unknown value");
+        assert_eq!(message("a: [1\n"), "cannot be read as YAML: unclosed bracket '['");
         // Nine levels of nine: 387,420,489 nodes.
         let bomb: String = (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))).collect();
         assert!(read(&format!("a0: &a0 x\n{bomb}"))[0].is_err());

@@ -1,10 +1,11 @@
 //! `lint`: what is wrong with profiles, found without a cluster and without an AWS account.
 //!
-//! [`source`] reads files, [`document`] keeps where each value stands, [`schema`] and [`validate`] say what the API server
-//! would say, [`semantics`] what only AWS or the SDKs would, and [`render`] prints it.
+//! [`source`] reads files, [`document`] keeps where each value stands, [`schema`], [`metadata`] and [`validate`] say what the API
+//! server would say, [`semantics`] what only AWS or the SDKs would, and [`render`] prints it.
 
 mod document;
 mod finding;
+mod metadata;
 mod render;
 mod schema;
 mod semantics;
@@ -16,14 +17,15 @@ pub use finding::{Finding, Level};
 pub use render::{json, text};
 pub use source::{Source, SourceError, read};
 
+use serde_json::Value;
 use tracewright_core::crd::ObservabilityProfile;
-use tracewright_core::field::FieldPath;
+use tracewright_core::field::{FieldPath, Segment};
 use tracewright_xray::contract::name::{API_GROUP, API_VERSION, KIND};
 
 use document::{Malformed, Node};
 use finding::reason;
 use schema::Schema;
-use validate::{Check, NOT_CHECKED, Violation, validate};
+use validate::{Check, Checked, NOT_CHECKED, Violation, validate};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,7 +94,7 @@ pub fn lint(sources: &[Source]) -> Report {
         if checked.rules_left_out {
             report.findings.push(profile.rules_not_checked());
         }
-        profile.object = serde_json::from_value(checked.object).ok();
+        profile.object = readable(checked);
     }
     let readable: Vec<_> = profiles.iter().filter_map(|profile| Some((profile, profile.object.as_ref()?))).collect();
     let objects: Vec<_> = readable.iter().map(|(_, object)| *object).collect();
@@ -135,6 +137,34 @@ impl Report {
                 self.ignored.push(Ignored { what, file: file.to_owned(), line: node.place().line });
             }
         }
+    }
+}
+
+/// The profile without the fields whose values cannot be read, so that the others can be judged all the same.
+fn readable(checked: Checked) -> Option<ObservabilityProfile> {
+    let mut object = checked.object;
+    for violation in checked.violations.iter().filter(|violation| violation.check == Check::Shape) {
+        remove(&mut object, violation.field.segments());
+    }
+    serde_json::from_value(object).ok()
+}
+
+fn remove(value: &mut Value, path: &[Segment]) {
+    match (path, value) {
+        ([Segment::Field(key) | Segment::Key(key)], Value::Object(fields)) => {
+            fields.remove(key);
+        }
+        ([Segment::Field(key) | Segment::Key(key), rest @ ..], Value::Object(fields)) => {
+            if let Some(value) = fields.get_mut(key) {
+                remove(value, rest);
+            }
+        }
+        ([Segment::Index(index), rest @ ..], Value::Array(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                remove(item, rest);
+            }
+        }
+        _ => {}
     }
 }
 

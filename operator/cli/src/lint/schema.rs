@@ -119,7 +119,7 @@ impl Schema {
         let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
         schema["properties"]["apiVersion"] = json!({"type": "string"});
         schema["properties"]["kind"] = json!({"type": "string"});
-        schema["properties"]["metadata"] = metadata(&schema);
+        schema["properties"]["metadata"] = metadata();
         Self::compile(&schema).expect("the CustomResourceDefinition uses the keywords that Schema knows")
     }
 
@@ -168,36 +168,20 @@ fn nodes_below(json: &mut Value) -> Vec<&mut Value> {
         .collect()
 }
 
-/// `metadata` as people write it. (Kubernetes API, meta/v1 ObjectMeta.) Labels and annotations are checked as those that
-/// a profile holds for other objects.
-fn metadata(profile: &Value) -> Value {
-    let spec = &profile["properties"]["spec"]["properties"];
-    let unbounded = |map: &Value| {
-        let mut map = map.clone();
-        if let Value::Object(map) = &mut map {
-            map.remove("maxProperties");
-        }
-        map
-    };
-    let labels = unbounded(&spec["workloads"]["properties"]["selector"]["properties"]["matchLabels"]);
-    let annotations =
-        &spec["xray"]["properties"]["receiver"]["properties"]["daemon"]["properties"]["serviceAccountAnnotations"];
-    let mut annotations = unbounded(annotations);
-    // The API server bounds all annotations together, at 256 KiB.
-    annotations["additionalProperties"] = json!({"type": "string"});
-    let (text, number, anything) = (
-        json!({"type": "string"}),
-        json!({"type": "integer"}),
-        json!({"x-kubernetes-preserve-unknown-fields": true}),
-    );
+/// The fields of `metadata`. (Kubernetes API, meta/v1 ObjectMeta.) What is written by the API server alone is taken as it
+/// is.
+fn metadata() -> Value {
+    let (text, number) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let texts = json!({"type": "object", "additionalProperties": text});
+    let anything = json!({"x-kubernetes-preserve-unknown-fields": true});
     json!({
         "type": "object",
         "properties": {
             "name": text,
             "generateName": text,
             "namespace": text,
-            "labels": labels,
-            "annotations": annotations,
+            "labels": texts,
+            "annotations": texts,
             "finalizers": {"type": "array", "items": text},
             "uid": text,
             "resourceVersion": text,

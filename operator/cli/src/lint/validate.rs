@@ -10,6 +10,7 @@ use kube_cel::Validator;
 use serde_json::{Map, Value, json};
 use tracewright_core::field::{FieldPath, Segment};
 
+use super::metadata;
 use super::schema::{Kind, ListType, Schema};
 
 /// What the API server says when it leaves rules out.
@@ -65,7 +66,7 @@ pub fn validate(schema: &Schema, mut object: Value) -> Checked {
     prune(schema, &mut object);
     fill_in(schema, &mut object);
     structure(schema, &object, &FieldPath::default(), &mut violations);
-    named(&object, &mut violations);
+    violations.extend(metadata::check(&object["metadata"]));
 
     let invalid = violations.iter().filter(|violation| violation.check == Check::Shape);
     let invalid: Vec<FieldPath> = invalid.map(|violation| violation.field.clone()).collect();
@@ -279,17 +280,6 @@ fn duplicates(schema: &Schema, items: &[Value], path: &FieldPath, violations: &m
             let message = format!("Duplicate value: {key}");
             violations.push(Violation { field: path.index(index), message, check: Check::Schema });
         }
-    }
-}
-
-fn named(object: &Value, violations: &mut Vec<Violation>) {
-    let metadata = &object["metadata"];
-    if metadata["name"].is_null() && metadata["generateName"].is_null() {
-        violations.push(Violation {
-            field: FieldPath::of("metadata.name"),
-            message: "Required value: name or generateName is required".to_owned(),
-            check: Check::Shape,
-        });
     }
 }
 

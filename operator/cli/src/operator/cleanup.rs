@@ -45,7 +45,9 @@ pub(super) async fn run(profile: &ObservabilityProfile, context: &Context) -> Re
         .as_ref()
         .and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok())
         .unwrap_or_default();
-    if profile.spec.mode != Mode::Suspended {
+    if profile.spec.mode == Mode::Suspended {
+        context.cluster.release(profile).await;
+    } else {
         let withdrawn = context.cluster.withdraw(profile).await;
         if !withdrawn.done && waited < WITHDRAWAL_TIME {
             let facts = deleting(AwsFacts::Unobserved(Fact::unknown(

@@ -26,9 +26,12 @@ pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled
             () = cancelled.cancelled() => return,
             () = tokio::time::sleep(next) => {}
         }
-        next = jittered(context.drift_interval);
-        if context.permit.holds() {
+        // The first look at an account needs its first reconcile.
+        let looked = !context.accounts.all().await.is_empty();
+        next = if looked { jittered(context.drift_interval) } else { FIRST };
+        if looked && context.permit.holds() {
             check(&context, tag_interval, &mut tags_at).await;
+            context.cluster.sweep().await;
             context.request_all();
         }
     }

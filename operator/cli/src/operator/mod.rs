@@ -9,7 +9,7 @@ pub mod settings;
 mod status;
 mod traffic;
 pub mod watches;
-mod world;
+pub mod world;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -21,21 +21,22 @@ use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracewright_core::crd::ObservabilityProfile;
-use tracewright_core::identity::Kind;
+use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_core::observed::Quotas;
+use tracewright_core::workload::WorkloadKind;
 use tracewright_xray::contract::name;
 use tracing::{error, info, warn};
 
 use crate::aws::Accounts;
 use crate::aws::call::Speed;
 use crate::aws::inventory;
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::lease::Elector;
 use crate::metrics::Metrics;
 use context::Context;
@@ -45,6 +46,8 @@ use world::World;
 
 /// Requests for reconciles that may wait.
 const MAX_REQUESTS: usize = 10_000;
+/// How long running reconciles may take to end after SIGTERM.
+const DRAIN_TIME: Duration = Duration::from_secs(15);
 /// Objects per page of a first list.
 const PAGE_SIZE: u32 = 100;
 
@@ -57,6 +60,9 @@ pub enum Error {
     /// The namespace kube-system, whose UID names the cluster, cannot be read.
     #[error("the namespace kube-system cannot be read: {0}. Allow `get` on it, or set --cluster-name")]
     ClusterName(Box<kube::Error>),
+    /// No HTTP client can be made.
+    #[error("no HTTP client: {0}")]
+    Http(reqwest::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(std::net::SocketAddr, std::io::Error),
@@ -121,7 +127,20 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             permit.clone(),
             settings.aws_endpoint_url.clone(),
         ),
-        cluster: Cluster::new(client.clone()),
+        cluster: Cluster::new(
+            client.clone(),
+            cluster::Settings {
+                default_receiver: settings.default_receiver.clone(),
+                daemon_image: settings.daemon_image.clone(),
+                collector_image: settings.collector_image.clone(),
+                namespace: settings.namespace.clone(),
+                max_concurrent_rollouts: settings.max_concurrent_rollouts as usize,
+                check: settings.receiver_check,
+            },
+            world.clone(),
+            permit.clone(),
+        )
+        .map_err(Error::Http)?,
         metrics: metrics.clone(),
         permit,
         drift_interval: settings.drift_interval,
@@ -197,6 +216,20 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                 cancelled.run_until_cancelled(namespace_watch).await;
             }
         }),
+        tokio::spawn({
+            let (context, watches, cancelled) = (context.clone(), watches.clone(), cancelled.clone());
+            for kind in WorkloadKind::ALL {
+                watches.expect(kind.as_str());
+            }
+            async move {
+                let request = |profile: &ProfileRef| {
+                    let profile = ObjectRef::new(&profile.name).within(&profile.namespace);
+                    // A full queue means that the profiles are about to be reconciled anyway.
+                    let _ = context.requests.try_send(profile);
+                };
+                cancelled.run_until_cancelled(context.cluster.watch(watches, request)).await;
+            }
+        }),
         tokio::spawn(drift::run(context.clone(), settings.tag_drift_interval, cancelled.clone())),
         tokio::spawn({
             let context = context.clone();
@@ -218,7 +251,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             cancelled.cancel();
         }
     });
-    controller.await;
+    // A drained controller ends by itself; one that hangs must not keep the pod until it is killed.
+    tokio::pin!(controller);
+    tokio::select! {
+        () = &mut controller => {}
+        () = async {
+            cancelled.cancelled().await;
+            tokio::time::sleep(DRAIN_TIME).await;
+        } => warn!("reconciles did not end within {} s and are abandoned", DRAIN_TIME.as_secs()),
+    }
     cancelled.cancel();
     signal.abort();
     for task in background {

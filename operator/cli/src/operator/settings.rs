@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::aws::bucket::Rate;
+use crate::cluster::receiver::Check;
 
 /// Options of `tracewright operator`. Each has an environment variable of the same meaning.
 #[derive(Args, Clone, Debug)]
@@ -67,6 +68,10 @@ pub struct Settings {
     /// Address of the receiver of profiles that declare none, as host:port.
     #[arg(long, env = "TRACEWRIGHT_DEFAULT_RECEIVER")]
     pub default_receiver: Option<String>,
+
+    /// How it is found out whether a receiver is ready.
+    #[arg(long, env = "TRACEWRIGHT_RECEIVER_CHECK", default_value = "proxy")]
+    pub receiver_check: Check,
 
     /// Image of the AWS X-Ray daemon where a profile names none.
     #[arg(long, env = "TRACEWRIGHT_DAEMON_IMAGE", default_value = "public.ecr.aws/xray/aws-xray-daemon:3.6.6")]

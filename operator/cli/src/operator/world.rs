@@ -60,10 +60,15 @@ impl World {
     /// What the namespace's admin allows.
     #[must_use]
     pub fn rights(&self, namespace: &str) -> Rights {
+        Rights::read(&self.annotations(namespace))
+    }
+
+    /// The annotations of a namespace.
+    #[must_use]
+    pub fn annotations(&self, namespace: &str) -> BTreeMap<String, String> {
         self.namespaces
             .get(&ObjectRef::new(namespace))
             .and_then(|namespace| namespace.metadata.annotations.clone())
-            .map(|annotations| Rights::read(&annotations))
             .unwrap_or_default()
     }
 

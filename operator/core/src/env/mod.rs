@@ -109,3 +109,6 @@ pub fn hash_all<'a>(
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,6 @@ pub(super) fn runtime<'a>(
         config: yaml(&config(pods.endpoint.as_deref(), otlp, defaults.region)),
         args: vec![format!("--config={}", objects::config_path(CONFIG_FILE))],
         env: otlp.map(header_variables).unwrap_or_default(),
-        user: 10001,
         memory: ("128Mi", "512Mi"),
     }
 }

@@ -36,7 +36,6 @@ pub(super) fn runtime<'a>(daemon: &'a Daemon, defaults: &Defaults<'a>) -> Runtim
         config: yaml(&config),
         args: vec!["-c".into(), objects::config_path(CONFIG_FILE)],
         env: Vec::new(),
-        user: 10001,
         memory: ("64Mi", "256Mi"),
     }
 }

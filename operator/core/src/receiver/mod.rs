@@ -170,8 +170,6 @@ struct Runtime<'a> {
     args: Vec<String>,
     /// Variables beside the AWS credentials.
     env: Vec<Value>,
-    /// The user that the image is built for.
-    user: i64,
     /// Memory that is reserved and memory that is granted at most, where the profile says nothing.
     memory: (&'static str, &'static str),
 }

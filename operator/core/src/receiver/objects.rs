@@ -15,6 +15,9 @@ const CONFIG_DIRECTORY: &str = "/etc/xray";
 /// Pods of a Deployment: one may be drained or restarted while the other receives.
 const REPLICAS: i32 = 2;
 
+/// The user that the images of both programs are built for.
+const USER: i64 = 10001;
+
 const UDP_PORT: &str = "xray-udp";
 const TCP_PORT: &str = "xray-tcp";
 
@@ -192,8 +195,8 @@ fn template(profile: &ObservabilityProfile, runtime: &Runtime<'_>) -> Value {
         "enableServiceLinks": false,
         "securityContext": {
             "runAsNonRoot": true,
-            "runAsUser": runtime.user,
-            "runAsGroup": runtime.user,
+            "runAsUser": USER,
+            "runAsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [{
