@@ -1,2 +1,4 @@
-//! System tests.
-fn main(){}
+//! System tests: the whole on a real control plane.
+
+mod smoke;
+mod validation;

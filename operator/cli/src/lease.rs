@@ -1,7 +1,8 @@
 //! Only one replica writes: the holder of the Lease `tracewright` in the operator's namespace.
 //!
 //! A holder may write for six seconds after it last renewed, counted from before the renewal was sent and by its own
-//! monotonic clock. Others wait ten seconds of no change, by theirs. Clocks of different machines are never compared.
+//! monotonic clock. Others wait until nothing has changed, by theirs, for as long as the holder's entry says: ten seconds.
+//! Clocks of different machines are never compared.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::metrics::Metrics;
 
-/// How long others wait for a holder that does not renew.
+/// How long others wait for a replica that does not renew.
 const DURATION: Duration = Duration::from_secs(10);
 /// How long a holder may write after it renewed.
 const VALIDITY: Duration = Duration::from_secs(6);
@@ -115,7 +116,7 @@ impl Elector {
         let Some(lease) = self.api.get_opt(name::LEASE).await? else {
             let lease = Lease {
                 metadata: ObjectMeta { name: Some(name::LEASE.to_owned()), ..ObjectMeta::default() },
-                spec: Some(self.claim(None)),
+                spec: Some(claim(&self.identity, DURATION, None)),
             };
             return written(self.api.create(&PostParams::default(), &lease).await);
         };
@@ -124,13 +125,12 @@ impl Elector {
             self.seen = Some((version, Instant::now()));
         }
         let spec = lease.spec.clone().unwrap_or_default();
-        let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        let expired = self.seen.as_ref().is_some_and(|(_, since)| since.elapsed() >= DURATION);
-        if holder != self.identity && !holder.is_empty() && !expired {
+        let unchanged = self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        if !free_for(&self.identity, &spec, unchanged) {
             return Ok(false);
         }
         // Guarded by the resourceVersion in the metadata: if somebody else was faster, this is a conflict.
-        let lease = Lease { spec: Some(self.claim(Some(&spec))), ..lease };
+        let lease = Lease { spec: Some(claim(&self.identity, DURATION, Some(&spec))), ..lease };
         written(self.api.replace(name::LEASE, &PostParams::default(), &lease).await)
     }
 
@@ -144,19 +144,60 @@ impl Elector {
         let lease = Lease { spec: Some(spec), ..lease };
         self.api.replace(name::LEASE, &PostParams::default(), &lease).await.map(drop)
     }
+}
 
-    fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime(Timestamp::now());
-        let renewed = before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
-        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
-        LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-            acquire_time: renewed.and_then(|spec| spec.acquire_time.clone()).or_else(|| Some(now.clone())),
-            renew_time: Some(now),
-            lease_transitions: Some(if renewed.is_some() { transitions } else { transitions + 1 }),
-            ..LeaseSpec::default()
+/// Who holds the lease once [`seize`] has taken it.
+const SEIZED_BY: &str = "tracewright-uninstall";
+/// How often [`seize`] tries when the holder renews at the same moment, which it does every two seconds.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// Takes the lease away from whoever holds it, for so long that nobody takes it back by accident. Returns how long to
+/// wait until no replica writes any more: a write may have begun just before the lease was taken. Seizing it again only
+/// begins the time anew.
+///
+/// # Errors
+/// The API server's; 404 where the namespace does not exist.
+pub async fn seize(client: Client, namespace: &str, duration: Duration) -> Result<Duration, kube::Error> {
+    let api: Api<Lease> = Api::namespaced(client, namespace);
+    let mut attempt = 1;
+    loop {
+        let lease = api.get_opt(name::LEASE).await?;
+        let before = lease.as_ref().and_then(|lease| lease.spec.as_ref());
+        let held = before.and_then(|spec| spec.holder_identity.as_deref()).is_some_and(|holder| !holder.is_empty());
+        let spec = Some(claim(SEIZED_BY, duration, before));
+        let result = match lease {
+            Some(lease) => api.replace(name::LEASE, &PostParams::default(), &Lease { spec, ..lease }).await,
+            None => {
+                let metadata = ObjectMeta { name: Some(name::LEASE.to_owned()), ..ObjectMeta::default() };
+                api.create(&PostParams::default(), &Lease { metadata, spec }).await
+            }
+        };
+        match result {
+            Err(kube::Error::Api(status)) if status.code == 409 && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(if held { DURATION } else { Duration::ZERO }),
         }
+    }
+}
+
+/// Whether a replica may take the lease that has not changed for this long.
+fn free_for(identity: &str, spec: &LeaseSpec, unchanged: Duration) -> bool {
+    let holder = spec.holder_identity.as_deref().unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    holder.is_empty() || holder == identity || unchanged >= seconds.map_or(DURATION, Duration::from_secs)
+}
+
+fn claim(identity: &str, duration: Duration, before: Option<&LeaseSpec>) -> LeaseSpec {
+    let now = MicroTime(Timestamp::now());
+    let renewed = before.filter(|spec| spec.holder_identity.as_deref() == Some(identity));
+    let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
+    LeaseSpec {
+        holder_identity: Some(identity.to_owned()),
+        lease_duration_seconds: i32::try_from(duration.as_secs()).ok(),
+        acquire_time: renewed.and_then(|spec| spec.acquire_time.clone()).or_else(|| Some(now.clone())),
+        renew_time: Some(now),
+        lease_transitions: Some(if renewed.is_some() { transitions } else { transitions + 1 }),
+        ..LeaseSpec::default()
     }
 }
 
@@ -165,5 +206,46 @@ fn written(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_free_once_its_holder_has_been_silent_for_as_long_as_the_holder_said() {
+        for (holder, seconds, unchanged, free) in [
+            (None, None, 0, true),
+            (Some(""), Some(10), 0, true),
+            (Some("me"), Some(10), 0, true),
+            (Some("other"), Some(10), 9, false),
+            (Some("other"), Some(10), 10, true),
+            (Some("other"), Some(3600), 3599, false),
+            (Some("other"), Some(3600), 3600, true),
+            (Some("other"), Some(2), 2, true),
+            (Some("other"), None, 9, false),
+            (Some("other"), None, 10, true),
+            (Some("other"), Some(-1), 9, false),
+        ] {
+            let spec = LeaseSpec {
+                holder_identity: holder.map(str::to_owned),
+                lease_duration_seconds: seconds,
+                ..LeaseSpec::default()
+            };
+            let unchanged = Duration::from_secs(unchanged);
+            assert_eq!(free_for("me", &spec, unchanged), free, "{holder:?} {seconds:?} {unchanged:?}");
+        }
+    }
+
+    #[test]
+    fn a_claim_counts_transitions_and_a_renewal_is_none() {
+        let first = claim("a", DURATION, None);
+        let renewed = claim("a", DURATION, Some(&first));
+        let taken = claim("b", Duration::from_secs(3600), Some(&renewed));
+        let transitions = [&first, &renewed, &taken].map(|spec| spec.lease_transitions);
+        assert_eq!(transitions, [Some(1), Some(1), Some(2)]);
+        assert_eq!(renewed.acquire_time, first.acquire_time);
+        assert_eq!(taken.lease_duration_seconds, Some(3600));
     }
 }

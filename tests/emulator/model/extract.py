@@ -12,13 +12,13 @@ from botocore.loaders import Loader
 
 OPERATIONS = {
     "xray": [
-        "BatchGetTraces", "CancelTraceRetrieval", "CreateGroup", "CreateSamplingRule", "DeleteGroup",
+        "BatchGetTraces", "CreateGroup", "CreateSamplingRule", "DeleteGroup",
         "DeleteResourcePolicy", "DeleteSamplingRule", "GetEncryptionConfig", "GetGroup", "GetGroups",
-        "GetIndexingRules", "GetInsightSummaries", "GetSamplingRules", "GetSamplingStatisticSummaries",
-        "GetSamplingTargets", "GetServiceGraph", "GetTimeSeriesServiceStatistics", "GetTraceGraph",
-        "GetTraceSegmentDestination", "GetTraceSummaries", "ListResourcePolicies", "ListRetrievedTraces",
+        "GetIndexingRules", "GetSamplingRules", "GetSamplingStatisticSummaries",
+        "GetSamplingTargets", "GetServiceGraph", "GetTraceGraph",
+        "GetTraceSegmentDestination", "GetTraceSummaries", "ListResourcePolicies",
         "ListTagsForResource", "PutEncryptionConfig", "PutResourcePolicy", "PutTelemetryRecords",
-        "PutTraceSegments", "StartTraceRetrieval", "TagResource", "UntagResource", "UpdateGroup",
+        "PutTraceSegments", "TagResource", "UntagResource", "UpdateGroup",
         "UpdateIndexingRule", "UpdateSamplingRule", "UpdateTraceSegmentDestination",
     ],
     "logs": [

@@ -178,7 +178,11 @@ pub(super) async fn patch_workload(
 }
 
 /// Counts, items and the condition WorkloadsInjected.
-pub(super) fn report(selected: &[Selected], failures: &BTreeMap<Key, String>) -> (WorkloadsStatus, Fact) {
+pub(super) fn report(
+    selected: &[Selected],
+    chosen: &[Key],
+    failures: &BTreeMap<Key, String>,
+) -> (WorkloadsStatus, Fact) {
     let mut status = WorkloadsStatus::default();
     let mut items = Vec::new();
     // The reasons in the order in which they explain the condition.
@@ -245,6 +249,15 @@ pub(super) fn report(selected: &[Selected], failures: &BTreeMap<Key, String>) ->
                         ("Failed", Some(reason::ROLLOUT_FAILED.to_owned()), Some(message))
                     }
                     (_, Rollout::Rolling | Rollout::Failed(_)) => {
+                        status.rolling += 1;
+                        note(reason::ROLLING_OUT, format!("{label} is rolling out"));
+                        ("Rolling", None, None)
+                    }
+                    (Action::Patch(patch), Rollout::Complete) if !patch.restarts_pods => {
+                        status.injected += 1;
+                        ("Injected", left_reason, None)
+                    }
+                    (Action::Patch(_), _) if chosen.contains(&one.key()) => {
                         status.rolling += 1;
                         note(reason::ROLLING_OUT, format!("{label} is rolling out"));
                         ("Rolling", None, None)

@@ -182,11 +182,12 @@ impl Cluster {
         };
         let selected = self.select(profile, receiver_address.as_deref(), region.as_deref()).await;
         let generation = profile.metadata.generation.unwrap_or_default();
-        let mut failures = BTreeMap::new();
-        if writes {
-            failures = self.write(profile, &selected, generation).await;
-        }
-        let (workloads, injected) = inject::report(&selected, &failures);
+        let (chosen, failures) = if writes {
+            self.write(profile, &selected, generation).await
+        } else {
+            Default::default()
+        };
+        let (workloads, injected) = inject::report(&selected, &chosen, &failures);
         let preview = if profile.spec.mode == Mode::Preview {
             let mut preview: Vec<PlannedChange> =
                 objects(profile, &defaults).iter().map(|object| planned(object.kind, &me.name)).collect();
@@ -267,7 +268,7 @@ impl Cluster {
         profile: &ObservabilityProfile,
         selected: &[Selected],
         generation: i64,
-    ) -> BTreeMap<Key, String> {
+    ) -> (Vec<Key>, BTreeMap<Key, String>) {
         let me = reference(profile);
         let places = inject::places(&me, max_concurrent(&profile.spec), selected);
         let chosen = self.queue.choose(&me, places, self.settings.max_concurrent_rollouts);
@@ -295,7 +296,7 @@ impl Cluster {
                 tracing::warn!(profile = %me, workload = workload.name, message, "cannot be un-injected");
             }
         }
-        failures
+        (chosen, failures)
     }
 
     /// Takes the variables out of the workloads again.

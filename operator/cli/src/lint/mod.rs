@@ -72,9 +72,26 @@ struct Profile<'a> {
     object: Option<ObservabilityProfile>,
 }
 
+/// A profile whose shape allows to read it, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The profile as the API server would store it.
+    pub profile: ObservabilityProfile,
+    /// The file.
+    pub file: String,
+    /// Where it begins.
+    pub line: u64,
+}
+
 /// Lints files. Profiles of all of them are also compared with each other.
 #[must_use]
 pub fn lint(sources: &[Source]) -> Report {
+    examine(sources).0
+}
+
+/// Lints files, and hands out the profiles in the order in which they stand there.
+#[must_use]
+pub fn examine(sources: &[Source]) -> (Report, Vec<Declared>) {
     let schema = Schema::of_profiles();
     let mut report = Report::default();
     let mut profiles = Vec::new();
@@ -103,7 +120,11 @@ pub fn lint(sources: &[Source]) -> Report {
     }
     let order = |finding: &Finding| sources.iter().position(|source| source.name == finding.file);
     report.findings.sort_by_key(|finding| (order(finding), finding.place));
-    report
+    let declared = profiles.into_iter().filter_map(|profile| {
+        let line = profile.node.place().line;
+        Some(Declared { profile: profile.object?, file: profile.file.to_owned(), line })
+    });
+    (report, declared.collect())
 }
 
 impl Report {

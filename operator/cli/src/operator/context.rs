@@ -59,8 +59,8 @@ pub struct Memory {
     pub not_before: Option<Instant>,
     /// Identity and log groups, for the drift check.
     pub watched: Option<(Identity, BTreeSet<String>)>,
-    /// Whether the last reconcile found everything as declared.
-    pub settled: bool,
+    /// The generation that the last reconcile found wholly as declared.
+    pub settled: Option<i64>,
 }
 
 impl Context {

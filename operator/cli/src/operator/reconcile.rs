@@ -109,7 +109,9 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
     let facts = facts(profile, context).await;
     status::write(profile, &facts, context).await?;
     let undone = undone(&facts);
-    context.remember(&me, |memory| memory.settled = undone == Undone::Nothing);
+    context.remember(&me, |memory| {
+        memory.settled = profile.metadata.generation.filter(|_| undone == Undone::Nothing);
+    });
     Ok(match undone {
         Undone::Nothing | Undone::UntilChange => {
             context.remember(&me, |memory| memory.failures = 0);
@@ -222,7 +224,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         let preview = plan.changes();
         (plan.previewed(), preview)
     } else {
-        (carry_out(&account, &desired, plan, context).await, Vec::new())
+        (carry_out(&account, &desired, profile.metadata.generation, plan, context).await, Vec::new())
     };
     let facts =
         AwsFacts::Observed { account_id: account.id.clone(), region: desired.region.clone(), plan, preview };
@@ -257,6 +259,7 @@ fn advice(profile: &ObservabilityProfile, observed: &Observed) -> Vec<Note> {
 async fn carry_out(
     account: &Account,
     desired: &Desired,
+    generation: Option<i64>,
     plan: Plan<Pending>,
     context: &Context,
 ) -> Plan<Applied> {
@@ -268,7 +271,8 @@ async fn carry_out(
     }
     let outcomes = apply(account, &plan, &desired.profile.namespace).await;
     let plan = plan.applied(outcomes);
-    let settled = context.remember(&desired.profile, |memory| memory.settled);
+    // What was as declared and is not any more, though nobody declared anything new, was changed behind our back.
+    let settled = context.remember(&desired.profile, |memory| memory.settled.is_some() && memory.settled == generation);
     let mut freed = false;
     for object in &plan.objects {
         if let (Verdict::Write(write), Applied::Done { .. }) = (&object.verdict, &object.outcome) {

@@ -107,7 +107,7 @@ pub fn env_from_sources<'a>(
 /// Decides about a workload that the profile selects and that is not being deleted.
 #[must_use]
 pub fn decide(workload: &Workload, demand: &Demand<'_>, facts: &Facts<'_>) -> Injection {
-    decide_by(env::render, workload, demand, facts)
+    decide_by(Renderer { newest: RENDER_VERSION, render: env::render }, workload, demand, facts)
 }
 
 /// Takes everything of ours out of a workload, as if it had never been injected. `None` if there is nothing.
@@ -132,10 +132,15 @@ pub fn revert(workload: &Workload, profile: &str, generation: i64) -> Option<Pat
     patch::build(workload, &withdraw(workload), Some(&record), None)
 }
 
-type Render = fn(u32, &Target<'_>) -> Option<Vec<Rendered>>;
+/// What an operator can render, and by which version it renders what has changed.
+#[derive(Clone, Copy)]
+struct Renderer {
+    newest: u32,
+    render: fn(u32, &Target<'_>) -> Option<Vec<Rendered>>,
+}
 
 fn decide_by(
-    render: Render,
+    renderer: Renderer,
     workload: &Workload,
     demand: &Demand<'_>,
     facts: &Facts<'_>,
@@ -144,9 +149,13 @@ fn decide_by(
     if let Some(skip) = skip::reason(workload, &containers, demand, facts) {
         return Injection { action: Action::Skip(skip), left: Vec::new() };
     }
-    let version = version(workload.record.as_ref(), demand);
-    let rendered: Option<Vec<Vec<Rendered>>> =
-        containers.iter().map(|container| render(version, &target(workload, container, demand))).collect();
+    // The recorded version as long as the profile has not changed since.
+    let unchanged = workload.record.as_ref().filter(|record| record.is_of(demand.profile, demand.generation));
+    let version = unchanged.map_or(renderer.newest, |record| record.render_version);
+    let rendered: Option<Vec<Vec<Rendered>>> = containers
+        .iter()
+        .map(|container| (renderer.render)(version, &target(workload, container, demand)))
+        .collect();
     let Some(rendered) = rendered else {
         // A newer operator rendered this generation. To render it again as an older one would be the restart that
         // versions exist to avoid.
@@ -197,13 +206,6 @@ fn decide_by(
         Some(patch) => Action::Patch(patch),
     };
     Injection { action, left }
-}
-
-/// The version to render with: the recorded one as long as the profile has not changed since.
-fn version(record: Option<&Record>, demand: &Demand<'_>) -> u32 {
-    record
-        .filter(|record| record.is_of(demand.profile, demand.generation))
-        .map_or(RENDER_VERSION, |record| record.render_version)
 }
 
 fn selected<'a>(workload: &'a Workload, spec: &ObservabilityProfileSpec) -> Vec<&'a Container> {

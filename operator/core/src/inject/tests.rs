@@ -7,7 +7,6 @@ mod rules;
 use super::*;
 use crate::workload::WorkloadKind;
 use serde::de::DeserializeSeed;
-use serde_json::json;
 
 fn spec(yaml: &str) -> ObservabilityProfileSpec {
     serde_saphyr::from_str(yaml).expect("is a spec")

@@ -1,5 +1,7 @@
 //! The items of a status, and the Events about writes.
 
+use std::collections::BTreeMap;
+
 use crate::crd::status::{ItemState, ItemStatus, ObservabilityProfileStatus};
 use crate::identity::Kind;
 use crate::plan::{Action, Applied, Plan, Planned, Verdict};
@@ -73,28 +75,40 @@ fn item(object: &Planned<Applied>) -> Option<ItemStatus> {
     Some(item)
 }
 
-/// One Event for each write that was carried out.
-pub(super) fn writes(plan: &Plan<Applied>) -> impl Iterator<Item = Transition> {
-    plan.objects.iter().filter_map(|object| {
-        let Verdict::Write(write) = &object.verdict else { return None };
+/// One Event for each kind of write that was carried out. One for each object would not do: Events of the same reason
+/// about the same profile are counted together, and only the first one's sentence is kept.
+pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
+    let mut done: BTreeMap<Action, Vec<String>> = BTreeMap::new();
+    for object in &plan.objects {
+        let Verdict::Write(write) = &object.verdict else { continue };
         if !matches!(object.outcome, Applied::Done { .. }) {
-            return None;
+            continue;
         }
-        let (reason, done) = match write.action {
-            Action::Create => ("Created", "created"),
-            Action::Update => ("Updated", "updated"),
-            Action::Adopt => ("Adopted", "adopted"),
-            Action::Delete => ("Deleted", "deleted"),
-            Action::Restore => ("Restored", "restored to what AWS ships"),
-            Action::Release => ("Released", "kept in the account, no longer managed"),
-        };
-        let fields: Vec<String> = write.changes.iter().map(ToString::to_string).collect();
-        let detail = if fields.is_empty() { String::new() } else { format!(": {}", fields.join("; ")) };
-        Some(Transition {
-            warning: false,
-            reason: reason.to_owned(),
-            action: write.action.as_str(),
-            note: format!("{} {} {done}{detail}", object.kind.noun(), object.name),
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let fields: Vec<String> = write
+            .changes
+            .iter()
+            .map(|change| format!("{} {} -> {}", change.field, show(&change.from), show(&change.to)))
+            .collect();
+        let detail = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+        done.entry(write.action).or_default().push(format!("{} {}{detail}", object.kind.noun(), object.name));
+    }
+    done.into_iter()
+        .map(|(action, objects)| {
+            let (reason, verb) = match action {
+                Action::Create => ("Created", "created"),
+                Action::Update => ("Updated", "updated"),
+                Action::Adopt => ("Adopted", "adopted"),
+                Action::Delete => ("Deleted", "deleted"),
+                Action::Restore => ("Restored", "restored to what AWS ships"),
+                Action::Release => ("Released", "kept in the account and no longer managed"),
+            };
+            Transition {
+                warning: false,
+                reason: reason.to_owned(),
+                action: action.as_str(),
+                note: format!("{verb}: {}", objects.join("; ")),
+            }
         })
-    })
+        .collect()
 }

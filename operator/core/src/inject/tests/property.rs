@@ -1,5 +1,7 @@
 //! Properties over random workloads: nothing of the user's is lost, nothing is written twice, and nothing stays.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,7 +10,9 @@ use super::*;
 use crate::workload::WorkloadKind;
 
 /// Profiles of one service, as it is edited over time.
-const EDITS: &[&str] = &[
+static EDITS: LazyLock<Vec<ObservabilityProfileSpec>> = LazyLock::new(|| YAML.map(spec).to_vec());
+
+const YAML: [&str; 5] = [
     "service: {name: shop}",
     "{traces: {console: true, sampler: {type: always_on}}, logs: {ship: shop}}",
     "{traces: {otlp: {endpoint: 'http://c', headers: [{name: x-team, valueFrom: {secretKeyRef: {name: s, key: k}}}]}}}",
@@ -83,9 +87,9 @@ fn env(container: &Value) -> Vec<Value> {
 
 /// Injects as the controller does: decides, writes, and finds nothing left to do.
 fn inject(kind: WorkloadKind, object: &Value, edit: usize) -> Result<Value, TestCaseError> {
-    let spec = spec(EDITS[edit]);
+    let spec = &EDITS[edit];
     let world = World::new();
-    let demand = demand(&spec, i64::try_from(edit).expect("few edits"));
+    let demand = demand(spec, i64::try_from(edit).expect("few edits"));
     let injection = decide(&read(kind, object), &demand, &world.facts());
     let after = match injection.action {
         Action::Patch(patch) => apply(object, &patch.body).map_err(TestCaseError::fail)?,
@@ -114,7 +118,7 @@ fn content(object: &Value) -> Value {
 
 proptest! {
     #[test]
-    fn injection_loses_nothing_of_the_user_s((kind, object) in object(), edit in 0..EDITS.len()) {
+    fn injection_loses_nothing_of_the_user_s((kind, object) in object(), edit in 0..YAML.len()) {
         let after = inject(kind, &object, edit)?;
         for (before, after) in containers(kind, &object).iter().zip(containers(kind, &after)) {
             let theirs: Vec<_> = env(before);
@@ -128,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn injection_and_removal_restore_the_original((kind, object) in object(), edit in 0..EDITS.len()) {
+    fn injection_and_removal_restore_the_original((kind, object) in object(), edit in 0..YAML.len()) {
         let after = removed(kind, &inject(kind, &object, edit)?)?;
         prop_assert_eq!(content(&after), content(&object));
     }
@@ -136,8 +140,8 @@ proptest! {
     #[test]
     fn edits_leave_nothing_of_earlier_ones(
         (kind, object) in object(),
-        edits in prop::collection::vec(0..EDITS.len(), 1..4),
-        last in 0..EDITS.len(),
+        edits in prop::collection::vec(0..YAML.len(), 1..4),
+        last in 0..YAML.len(),
     ) {
         let mut edited = object.clone();
         for edit in edits {
@@ -152,8 +156,8 @@ proptest! {
     #[test]
     fn what_a_user_changes_later_is_theirs(
         (kind, object) in object(),
-        edit in 0..EDITS.len(),
-        next in 0..EDITS.len(),
+        edit in 0..YAML.len(),
+        next in 0..YAML.len(),
         choice in any::<prop::sample::Index>(),
     ) {
         let mut after = inject(kind, &object, edit)?;
@@ -173,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn references_to_ours_resolve((kind, object) in object(), edit in 0..EDITS.len()) {
+    fn references_to_ours_resolve((kind, object) in object(), edit in 0..YAML.len()) {
         let workload = read(kind, &inject(kind, &object, edit)?);
         for container in &workload.containers {
             let recorded = workload.record.as_ref().and_then(|record| record.containers.get(&container.name));
@@ -189,14 +193,14 @@ proptest! {
     }
 
     #[test]
-    fn every_rendered_variable_is_written_or_reported((kind, object) in object(), edit in 0..EDITS.len()) {
-        let spec = spec(EDITS[edit]);
+    fn every_rendered_variable_is_written_or_reported((kind, object) in object(), edit in 0..YAML.len()) {
+        let spec = &EDITS[edit];
         let world = World::new();
-        let demand = demand(&spec, 1);
+        let demand = demand(spec, 1);
         let before = read(kind, &object);
         let injection = decide(&before, &demand, &world.facts());
         let after = read(kind, &inject(kind, &object, edit)?);
-        for container in selected(&after, &spec) {
+        for container in selected(&after, spec) {
             if injection.left.iter().any(|left| left.container == container.name && left.reason == DUPLICATE_ENV) {
                 continue;
             }

@@ -65,7 +65,7 @@ fn names(left: &[Left], reason: &str) -> Vec<String> {
 
 #[test]
 fn the_patch_of_a_deployment_is_exactly_this() {
-    let patch = patch(decided(&deployment(), "{xray: {dynamicNaming: x}}", 3, &World { ..World::new() }));
+    let patch = patch(decided(&deployment(), SHOP, 3, &World::new()));
     assert!(patch.restarts_pods);
     insta::assert_json_snapshot!("deployment", patch.body);
 }
@@ -102,14 +102,10 @@ fn names_that_the_user_has_win_and_are_reported_by_kind() {
         {"name": "OTEL_SERVICE_NAME", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
         {"name": "OTEL_TRACES_EXPORTER", "value": "none"},
     ]);
-    container["envFrom"] = json!([
-        {"prefix": "AWS_XRAY_TRACING_", "configMapRef": {"name": "names"}},
-        {"secretRef": {"name": "settings"}},
-    ]);
+    container["envFrom"] = json!([{"secretRef": {"name": "settings"}}]);
     let mut world = World::new();
-    world.env_from.insert(EnvFromSource::ConfigMap("names".into()), BTreeSet::from(["NAME".into()]));
     world.env_from.insert(EnvFromSource::Secret("settings".into()), BTreeSet::from(["OTEL_LOGS_EXPORTER".into()]));
-    let injection = decided(&object, &SHOP.replace("console", "console: true, propagators: [b3], console").replace("console: true, propagators: [b3], console: true", "console: true, propagators: [b3]").replace('}', "}"), 1, &world);
+    let injection = decided(&object, SHOP, 1, &world);
     assert_eq!(names(&injection.left, skip::VALUE_FROM_PRESENT), ["OTEL_SERVICE_NAME"]);
     assert_eq!(names(&injection.left, skip::USER_SET), ["OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER"]);
 }
@@ -245,44 +241,280 @@ fn a_generation_that_changes_no_variable_restarts_nothing() {
     assert_eq!(record(&apply(&object, &patch.body).expect("applies")).generation, 2);
 }
 
-/// A rendering that a later operator might have.
-fn render_2(version: u32, target: &Target<'_>) -> Option<Vec<Rendered>> {
-    let mut list = env::render(1, target)?;
-    if version == 2 {
-        list.retain(|entry| entry.name != "OTEL_LOGS_EXPORTER");
-    }
-    (version <= 2).then_some(list)
-}
+/// An operator whose newest version is 2, which leaves a variable out.
+const LATER: Renderer = Renderer {
+    newest: 2,
+    render: |version, target| {
+        let mut list = env::render(1, target)?;
+        if version == 2 {
+            list.retain(|entry| entry.name != "OTEL_LOGS_EXPORTER");
+        }
+        (version <= 2).then_some(list)
+    },
+};
 
-fn with_version(object: &Value, version: u32) -> Value {
-    let record = Record { render_version: version, ..record(object) };
-    let mut object = object.clone();
-    object["metadata"]["annotations"]["tracewright.dev/injected"] = record.to_annotation().into();
-    object
+#[test]
+fn an_upgrade_of_the_operator_changes_nothing_until_the_profile_changes() {
+    let spec = spec(SHOP);
+    let world = World::new();
+    let upgraded = |object: &Value, generation| {
+        decide_by(LATER, &read(WorkloadKind::Deployment, object), &demand(&spec, generation), &world.facts())
+    };
+    let object = injected(&deployment(), SHOP, 1);
+    assert_eq!(upgraded(&object, 1).action, Action::UpToDate);
+    let after = apply(&object, &patch(upgraded(&object, 2)).body).expect("applies");
+    assert_eq!(record(&after).render_version, 2);
+    assert_eq!(entry(&after, "OTEL_LOGS_EXPORTER"), None);
+    // What goes missing meanwhile is brought back as it was.
+    let mut broken = object;
+    let env = broken["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().expect("has env");
+    env.retain(|entry| entry["name"] != "OTEL_LOGS_EXPORTER");
+    let repaired = apply(&broken, &patch(upgraded(&broken, 1)).body).expect("applies");
+    assert!(entry(&repaired, "OTEL_LOGS_EXPORTER").is_some());
 }
 
 #[test]
-fn a_workload_keeps_its_rendering_until_the_profile_changes() {
-    let spec = spec(SHOP);
-    let world = World::new();
-    let decide = |object: &Value, generation| {
-        decide_by(render_2, &read(WorkloadKind::Deployment, object), &demand(&spec, generation), &world.facts())
+fn a_rendering_of_a_newer_operator_is_left_alone_until_the_profile_changes() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    let newer = Record { render_version: RENDER_VERSION + 1, ..record(&object) };
+    object["metadata"]["annotations"]["tracewright.dev/injected"] = newer.to_annotation().into();
+    assert_eq!(decided(&object, "{traces: {console: false}}", 1, &World::new()).action, Action::UpToDate);
+    patch(decided(&object, "{traces: {console: false}}", 2, &World::new()));
+}
+
+#[test]
+fn a_value_that_the_user_changes_is_theirs_without_another_restart() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    entry_mut(&mut object, "OTEL_SERVICE_NAME")["value"] = "mine".into();
+    let injection = decided(&object, SHOP, 1, &World::new());
+    assert_eq!(names(&injection.left, skip::USER_SET), ["OTEL_SERVICE_NAME"]);
+    let patch = patch(injection);
+    assert!(!patch.restarts_pods);
+    let after = apply(&object, &patch.body).expect("applies");
+    assert!(!record(&after).containers["app"].contains_key("OTEL_SERVICE_NAME"));
+    assert_eq!(decided(&after, SHOP, 1, &World::new()).action, Action::UpToDate);
+}
+
+#[test]
+fn a_value_that_the_user_s_manifest_repeats_is_theirs() {
+    let object = injected(&deployment(), SHOP, 1);
+    let theirs = json!({"name": "OTEL_SERVICE_NAME", "value": "shop"});
+    let field = |operation: &str, manager: &str| {
+        json!([{"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": {
+            "k:{\"name\":\"app\"}": {"f:env": {"k:{\"name\":\"OTEL_SERVICE_NAME\"}": {".": {}, "f:name": {}, "f:value": {}}}},
+        }}}}}}])
     };
-    // Injected by version 2; this operator's newest is 1, so that "older than the newest" is told from "recorded".
-    let newer = {
-        let mut object = injected(&deployment(), SHOP, 1);
-        let env = object["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().expect("has env");
-        env.retain(|entry| entry["name"] != "OTEL_LOGS_EXPORTER");
-        let mut record = Record { render_version: 2, ..record(&object) };
-        record.containers.get_mut("app").expect("is recorded").remove("OTEL_LOGS_EXPORTER");
-        object["metadata"]["annotations"]["tracewright.dev/injected"] = record.to_annotation().into();
-        let target = target(&read(WorkloadKind::Deployment, &object), &read(WorkloadKind::Deployment, &object).containers[0], &demand(&spec, 1)).clone_rendered(2);
-        object["spec"]["template"]["metadata"]["annotations"]["tracewright.dev/env-hash"] =
-            env::hash_all([("app", target.as_slice())]).to_string().into();
-        object
+    let manifest = |value: &str| {
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "env": [{"name": "OTEL_SERVICE_NAME", "value": value}]}]}}}}).to_string()
     };
-    assert_eq!(decide(&newer, 1).action, Action::UpToDate);
-    let after = apply(&newer, &patch(decide(&newer, 2)).body).expect("applies");
-    assert!(entry(&after, "OTEL_LOGS_EXPORTER").is_some());
-    assert_eq!(record(&after).render_version, RENDER_VERSION);
+    for (what, managed, last_applied, is_theirs) in [
+        ("server-side apply", field("Apply", "helm"), None, true),
+        ("our own write", field("Update", "tracewright"), None, false),
+        ("rollout undo", field("Update", "kubectl-rollout"), None, false),
+        ("client-side apply", json!([]), Some(manifest("shop")), true),
+        ("a manifest that was overruled since", json!([]), Some(manifest("other")), false),
+        ("an unreadable manifest", json!([]), Some("{".into()), false),
+    ] {
+        let mut object = object.clone();
+        object["metadata"]["managedFields"] = managed;
+        if let Some(manifest) = last_applied {
+            object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = manifest.into();
+        }
+        let workload = read(WorkloadKind::Deployment, &object);
+        let removal = uninject(&workload).expect("is injected");
+        let after = apply(&object, &removal.body).expect("applies");
+        let kept = entries(&after).contains(&theirs);
+        assert_eq!(kept, is_theirs, "{what}");
+        let injection = decided(&object, SHOP, 1, &World::new());
+        assert_eq!(!names(&injection.left, skip::USER_SET).is_empty(), is_theirs, "{what}");
+    }
+}
+
+#[test]
+fn what_somebody_removed_comes_back() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    let before = object.clone();
+    let env = object["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().expect("has env");
+    env.retain(|entry| entry["name"] != "TRACEWRIGHT_POD_NAME");
+    assert!(removed(&record(&before), &read(WorkloadKind::Deployment, &object)));
+    assert_eq!(entries(&injected(&object, SHOP, 1)), entries(&before), "in its place");
+    let patched = patch(decided(&object, SHOP, 1, &World::new()));
+    let written: Vec<_> = patched.body["spec"]["template"]["spec"]["containers"][0]["env"].as_array().into_iter().flatten().collect();
+    assert_eq!(written.len(), 1, "only what was missing is written");
+}
+
+#[test]
+fn a_missing_hash_of_the_template_comes_back() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    object["spec"]["template"]["metadata"] = json!({});
+    assert!(patch(decided(&object, SHOP, 1, &World::new())).restarts_pods);
+}
+
+#[test]
+fn an_entry_of_the_user_s_that_refers_to_ours_is_put_after_it() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    let env = object["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().expect("has env");
+    env.insert(0, json!({"name": "POD", "value": "$(TRACEWRIGHT_POD_NAME)"}));
+    let after = injected(&object, SHOP, 1);
+    let names: Vec<_> = entries(&after).iter().filter_map(|entry| entry["name"].as_str()).collect();
+    assert_eq!(names.first(), Some(&"TRACEWRIGHT_POD_NAME"));
+    assert_eq!(names[names.len() - 2..], ["POD", "A"]);
+    // One that does not refer to ours may stand where it is.
+    let mut object = injected(&deployment(), SHOP, 1);
+    let env = object["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().expect("has env");
+    env.insert(0, json!({"name": "B", "value": "$(A)"}));
+    assert_eq!(decided(&object, SHOP, 1, &World::new()).action, Action::UpToDate);
+}
+
+#[test]
+fn an_entry_whose_form_changes_is_replaced_and_not_mixed() {
+    // The profile cannot make one name a reference first and a literal later, so the record is given the other form.
+    for theirs in [
+        json!({"value": "x"}),
+        json!({"valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}}),
+        json!({"valueFrom": {"secretKeyRef": {"name": "s", "key": "old", "optional": true}}}),
+    ] {
+        for name in ["TRACEWRIGHT_POD_NAME", "OTEL_SERVICE_NAME", "TRACEWRIGHT_OTLP_HEADER_X_TEAM"] {
+            let mut object = injected(&deployment(), WITH_SECRET, 1);
+            let expected = entry(&object, name).cloned();
+            let mut other = theirs.clone();
+            other["name"] = name.into();
+            *entry_mut(&mut object, name) = other;
+            let workload = read(WorkloadKind::Deployment, &object);
+            let hash = workload.containers[0].env.iter().find(|entry| entry.name == name).and_then(|entry| entry.hash);
+            let mut record = record(&object);
+            let recorded = record.containers.get_mut("app").expect("is recorded");
+            recorded.insert(name.into(), hash.expect("has a form of ours"));
+            object["metadata"]["annotations"]["tracewright.dev/injected"] = record.to_annotation().into();
+            assert_eq!(entry(&injected(&object, WITH_SECRET, 1), name).cloned(), expected, "{name} was {theirs}");
+        }
+    }
+}
+
+#[test]
+fn a_container_that_sets_a_variable_twice_is_not_written_to() {
+    let mut object = deployment();
+    let pod = &mut object["spec"]["template"]["spec"];
+    pod["containers"][0]["env"] =
+        json!([{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)"}, {"name": "A", "value": "2"}]);
+    let other = json!({"name": "other", "image": "i"});
+    pod["containers"].as_array_mut().expect("is a list").push(other);
+    let injection = decided(&object, SHOP, 1, &World::new());
+    assert_eq!(injection.left, [Left { container: "app".into(), variable: "A".into(), reason: DUPLICATE_ENV }]);
+    let body = patch(injection).body;
+    let containers = body["spec"]["template"]["spec"]["containers"].as_array().expect("is a list");
+    let names: Vec<_> = containers.iter().filter_map(|container| container["name"].as_str()).collect();
+    assert_eq!(names, ["other"]);
+}
+
+#[test]
+fn a_renamed_removed_or_unnamed_container_leaves_nothing_behind() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    object["spec"]["template"]["spec"]["containers"][0]["name"] = "renamed".into();
+    object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
+    let after = injected(&object, SHOP, 1);
+    assert_eq!(record(&after).containers.keys().collect::<Vec<_>>(), ["renamed"]);
+    assert_eq!(decided(&after, SHOP, 1, &World::new()).action, Action::UpToDate);
+
+    let mut object = deployment();
+    let containers = &mut object["spec"]["template"]["spec"]["containers"];
+    containers.as_array_mut().expect("is a list").push(json!({"name": "worker", "image": "i"}));
+    let only = |name: &str| format!("workloads: {{selector: {{matchLabels: {{a: b}}}}, containers: [{name}, absent]}}");
+    let after = injected(&injected(&object, &only("app"), 1), &only("worker"), 2);
+    assert_eq!(entries(&after), entries(&deployment()));
+    assert_eq!(record(&after).containers.keys().collect::<Vec<_>>(), ["worker"]);
+}
+
+#[test]
+fn a_workload_is_handed_from_one_profile_to_another_in_one_patch() {
+    let mut object = injected(&deployment(), WITH_SECRET, 1);
+    let gone = Record { profile: "gone".into(), ..record(&object) };
+    object["metadata"]["annotations"]["tracewright.dev/injected"] = gone.to_annotation().into();
+    let after = injected(&object, SHOP, 1);
+    assert_eq!(entries(&after), entries(&injected(&deployment(), SHOP, 1)));
+    assert_eq!(record(&after).profile, "shop");
+}
+
+#[test]
+fn without_a_readable_record_nothing_counts_as_ours() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    object["metadata"]["annotations"]["tracewright.dev/injected"] = "{}".into();
+    let before = entries(&object).clone();
+    let removal = uninject(&read(WorkloadKind::Deployment, &object)).expect("the mark itself is ours");
+    let after = apply(&object, &removal.body).expect("applies");
+    assert_eq!(*entries(&after), before);
+    assert_eq!(after["metadata"]["annotations"], json!({}));
+}
+
+#[test]
+fn where_the_user_sets_everything_nothing_is_written() {
+    let mut object = injected(&deployment(), SHOP, 1);
+    object["metadata"]["annotations"] = json!({});
+    object["spec"]["template"]["metadata"] = json!({});
+    let injection = decided(&object, SHOP, 1, &World::new());
+    assert_eq!(injection.action, Action::UpToDate);
+    assert!(!injection.left.is_empty());
+}
+
+#[test]
+fn a_reverted_workload_stays_so_until_the_profile_changes() {
+    let object = injected(&deployment(), SHOP, 1);
+    let reversal = revert(&read(WorkloadKind::Deployment, &object), "shop", 1).expect("is injected");
+    let after = apply(&object, &reversal.body).expect("applies");
+    assert_eq!(entries(&after), entries(&deployment()));
+    let recorded = record(&after);
+    assert!(recorded.reverted && recorded.containers.is_empty());
+    assert_eq!(revert(&read(WorkloadKind::Deployment, &after), "shop", 1), None);
+    assert_eq!(skipped(decided(&after, SHOP, 1, &World::new())).reason, condition::reason::REVERTED);
+    let again = injected(&after, SHOP, 2);
+    assert_eq!(entries(&again), entries(&injected(&deployment(), SHOP, 2)));
+    assert!(!record(&again).reverted);
+}
+
+#[test]
+fn a_patch_applies_to_the_version_that_was_read_only() {
+    let body = patch(decided(&deployment(), SHOP, 1, &World::new())).body;
+    let mut changed = deployment();
+    changed["metadata"]["resourceVersion"] = "8".into();
+    assert!(apply(&changed, &body).is_err_and(|error| error.starts_with("409")));
+}
+
+#[test]
+fn a_removal_is_told_from_what_may_rightly_be_gone() {
+    let object = injected(&deployment(), SHOP, 1);
+    let recorded = record(&object);
+    let gone = |edit: fn(&mut Value)| {
+        let mut object = object.clone();
+        edit(&mut object);
+        removed(&recorded, &read(WorkloadKind::Deployment, &object))
+    };
+    assert!(!gone(|_| {}));
+    assert!(gone(|object| object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([])));
+    assert!(!gone(|object| object["spec"]["template"]["spec"]["containers"][0]["name"] = "renamed".into()));
+    assert!(!gone(|object| entry_mut(object, "OTEL_SERVICE_NAME")["value"] = "mine".into()));
+    assert!(!gone(|object| {
+        object["metadata"]["annotations"]["tracewright.dev/skip-env"] = "OTEL_SERVICE_NAME".into();
+        entry_mut(object, "OTEL_SERVICE_NAME")["name"] = "OTHER".into();
+    }));
+    assert!(!gone(|object| {
+        object["metadata"]["annotations"]["tracewright.dev/inject"] = "false".into();
+        object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
+    }));
+}
+
+#[test]
+fn three_removals_in_ten_minutes_are_a_contest() {
+    let at = |seconds: &[i64]| -> Vec<Timestamp> {
+        seconds.iter().map(|second| Timestamp::from_second(*second).expect("in range")).collect()
+    };
+    for (removals, expected) in [
+        (&[][..], false),
+        (&[0, 1], false),
+        (&[0, 300, 600], true),
+        (&[0, 300, 601], false),
+        (&[0, 700, 800, 900], true),
+        (&[0, 100, 700, 800], false),
+    ] {
+        assert_eq!(contested(&at(removals)), expected, "{removals:?}");
+    }
 }
