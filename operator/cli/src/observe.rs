@@ -12,7 +12,7 @@ use tracewright_core::observed::Observed;
 
 use crate::aws::{Account, AwsError};
 
-/// Desired → Observed, from a picture that is no older than `not_before`.
+/// Desired → Observed, from a picture that is no older than `not_before`, and tags no older than `tags_not_before`.
 ///
 /// # Errors
 /// The first call to AWS that failed.
@@ -22,6 +22,7 @@ pub async fn observe(
     status: Option<&ObservabilityProfileStatus>,
     cluster: &str,
     not_before: Instant,
+    tags_not_before: Option<Instant>,
 ) -> Result<Observed, AwsError> {
     let namespace = &desired.profile.namespace;
     let log_groups = log_groups(account, desired, status, cluster);
@@ -37,7 +38,7 @@ pub async fn observe(
         concerned.extend(observed.groups.keys().map(|name| (Kind::Group, name.clone())));
         concerned.extend(observed.rules.keys().map(|name| (Kind::SamplingRule, name.clone())));
     }
-    account.read_tags(&concerned, namespace).await?;
+    account.read_tags(&concerned, tags_not_before, namespace).await?;
     let mut observed = account.inventory.objects(&log_groups);
     observed.account_id.clone_from(&account.id);
     Ok(observed)

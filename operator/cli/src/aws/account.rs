@@ -1,14 +1,15 @@
 //! Identities and what belongs to them: credentials, clients, account id, buckets and inventory.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::call::{Caller, Operation, Speed};
 use super::error::AwsError;
@@ -19,6 +20,8 @@ use crate::metrics::Metrics;
 /// No single answer of AWS takes longer in good health.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a failed log-in answers for everybody who asks.
+const FAILURE_MEMORY: Duration = Duration::from_secs(2);
 
 /// Whose credentials, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,14 +57,22 @@ pub struct Accounts {
     metrics: Arc<Metrics>,
     permit: Permit,
     endpoint_url: Option<String>,
+    base: OnceCell<SdkConfig>,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    base: Option<SdkConfig>,
-    identities: HashMap<Identity, Arc<Account>>,
+    identities: HashMap<Identity, Arc<Login>>,
     shared: HashMap<(String, String), (Caller, Arc<Inventory>)>,
+}
+
+/// One identity on its way to an account.
+#[derive(Debug, Default)]
+struct Login {
+    account: OnceCell<Arc<Account>>,
+    /// The last failure, which answers for everybody who asks soon after it.
+    failed: Mutex<Option<(Instant, AwsError)>>,
 }
 
 impl Accounts {
@@ -75,48 +86,45 @@ impl Accounts {
         permit: Permit,
         endpoint_url: Option<String>,
     ) -> Self {
-        Self { speed: Arc::new(speed), settings, metrics, permit, endpoint_url, known: Mutex::default() }
+        Self {
+            speed: Arc::new(speed),
+            settings,
+            metrics,
+            permit,
+            endpoint_url,
+            base: OnceCell::new(),
+            known: Mutex::default(),
+        }
     }
 
-    /// The account that an identity reaches. Asked of AWS (STS `GetCallerIdentity`) once per identity.
+    /// The account that an identity reaches. Asked of AWS (STS `GetCallerIdentity`) once per identity; an identity that
+    /// cannot log in holds up no other.
     ///
     /// # Errors
     /// Where there are no credentials, or the role cannot be assumed.
     pub async fn get(&self, identity: &Identity, namespace: &str) -> Result<Arc<Account>, AwsError> {
-        let mut known = self.known.lock().await;
-        if let Some(account) = known.identities.get(identity) {
-            return Ok(account.clone());
-        }
-        let base = match &known.base {
-            Some(base) => base.clone(),
-            None => known.base.insert(self.base().await).clone(),
-        };
-        let config = self.config(&base, identity).await;
-        let sts = aws_sdk_sts::Client::new(&config);
-        // A caller of its own: the account is not known yet, and with it not which buckets apply.
-        let caller = Caller::new(self.speed.clone(), self.metrics.clone(), self.permit.clone());
-        let answer = caller
-            .call(Operation::GET_CALLER_IDENTITY, namespace, || sts.get_caller_identity().send())
-            .await?;
-        let id = answer.account().unwrap_or_default().to_owned();
-        let xray = aws_sdk_xray::Client::new(&config);
-        let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
-        let (caller, inventory) = known
-            .shared
-            .entry((id.clone(), identity.region.clone()))
-            .or_insert_with(|| (caller, Arc::new(Inventory::new(self.settings))))
-            .clone();
-        let account =
-            Arc::new(Account { id, region: identity.region.clone(), xray, logs, caller, inventory });
-        known.identities.insert(identity.clone(), account.clone());
-        Ok(account)
+        let login = lock(&self.known).identities.entry(identity.clone()).or_default().clone();
+        login
+            .account
+            .get_or_try_init(|| async {
+                if let Some((at, error)) = lock(&login.failed).clone()
+                    && at.elapsed() < FAILURE_MEMORY
+                {
+                    return Err(error);
+                }
+                let result = self.log_in(identity, namespace).await;
+                *lock(&login.failed) = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
+                result.map(Arc::new)
+            })
+            .await
+            .cloned()
     }
 
     /// The accounts in use, one per account and region.
-    pub async fn all(&self) -> Vec<Arc<Account>> {
-        let known = self.known.lock().await;
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Account>> {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
-        for account in known.identities.values() {
+        for account in lock(&self.known).identities.values().filter_map(|login| login.account.get()) {
             if !accounts.iter().any(|other| Arc::ptr_eq(&other.inventory, &account.inventory)) {
                 accounts.push(account.clone());
             }
@@ -124,14 +132,41 @@ impl Accounts {
         accounts
     }
 
-    async fn base(&self) -> SdkConfig {
+    async fn log_in(&self, identity: &Identity, namespace: &str) -> Result<Account, AwsError> {
+        let base = self.base.get_or_init(|| self.base(identity)).await;
+        let config = self.config(base, identity).await;
+        let sts = aws_sdk_sts::Client::new(&config);
+        // A caller of its own: the account is not known yet, and with it not which buckets apply.
+        let caller = Caller::new(self.speed.clone(), self.metrics.clone(), self.permit.clone());
+        let answer = caller
+            .call(Operation::GET_CALLER_IDENTITY, namespace, || sts.get_caller_identity().send())
+            .await?;
+        let id = answer.account().unwrap_or_default().to_owned();
+        let (caller, inventory) = lock(&self.known)
+            .shared
+            .entry((id.clone(), identity.region.clone()))
+            .or_insert_with(|| (caller, Arc::new(Inventory::new(self.settings))))
+            .clone();
+        Ok(Account {
+            id,
+            region: identity.region.clone(),
+            xray: aws_sdk_xray::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            caller,
+            inventory,
+        })
+    }
+
+    async fn base(&self, identity: &Identity) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_timeout(TIMEOUT)
             .operation_attempt_timeout(TIMEOUT)
             .build();
-        // The SDK's own retries are off: every call must pass a bucket and be counted.
+        // The SDK's own retries are off: every call must pass a bucket and be counted. Any region will do here, and
+        // without one the SDK would ask the machine's metadata service.
         let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(identity.region.clone()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         match &self.endpoint_url {
@@ -155,4 +190,9 @@ impl Accounts {
             .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(provider))
             .build()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is one insertion or assignment, so a poisoned lock holds usable data.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,11 +16,17 @@ use super::inventory::TagEntry;
 const MAX_PAGES: usize = 1_000;
 
 impl Account {
-    /// Reads the tags of the named objects, where they are not known, or too old, or still settling.
+    /// Reads the tags of the named objects, where they are not known, or older than `not_before` or the tag cycle, or
+    /// still settling.
     ///
     /// # Errors
     /// The first call that failed.
-    pub async fn read_tags(&self, objects: &BTreeSet<(Kind, String)>, namespace: &str) -> Result<(), AwsError> {
+    pub async fn read_tags(
+        &self,
+        objects: &BTreeSet<(Kind, String)>,
+        not_before: Option<Instant>,
+        namespace: &str,
+    ) -> Result<(), AwsError> {
         let now = Instant::now();
         let due: Vec<(Kind, String)> = {
             let picture = self.inventory.lock();
@@ -34,7 +40,8 @@ impl Account {
                         Kind::LogGroup => &picture.objects.log_groups.get(name)?.arn,
                     };
                     let due = picture.tags.get(arn).is_none_or(|entry| {
-                        now.duration_since(entry.read_at) >= settings.tag_drift_interval
+                        not_before.is_some_and(|at| entry.read_at < at)
+                            || now.duration_since(entry.read_at) >= settings.tag_drift_interval
                             || (matches!(
                                 picture.tags_of(*kind, name, arn, settings),
                                 tracewright_core::observed::Tags::Settling

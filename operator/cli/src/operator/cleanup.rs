@@ -97,7 +97,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
     if let Err(error) = account.find_marked_log_groups(&context.world.cluster, &desired.profile.namespace).await {
         return AwsFacts::Unobserved(error.fact());
     }
-    let observed = match observe(&account, &desired, known, &context.world.cluster, first).await {
+    let observed = match observe(&account, &desired, known, &context.world.cluster, first, None).await {
         Ok(observed) => observed,
         Err(error) => return AwsFacts::Unobserved(error.fact()),
     };

@@ -27,7 +27,7 @@ pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled
             () = tokio::time::sleep(next) => {}
         }
         // The first look at an account needs its first reconcile.
-        let looked = !context.accounts.all().await.is_empty();
+        let looked = !context.accounts.all().is_empty();
         next = if looked { jittered(context.drift_interval) } else { FIRST };
         if looked && context.permit.holds() {
             check(&context, tag_interval, &mut tags_at).await;
@@ -39,7 +39,7 @@ pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled
 
 async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<(String, String), Instant>) {
     let began = Instant::now();
-    for account in context.accounts.all().await {
+    for account in context.accounts.all() {
         let names = watched(context, &account);
         if let Err(error) = account.observe(&names, began, TURN).await {
             warn!(account = account.id, region = account.region, %error, "the drift check failed");
@@ -62,7 +62,7 @@ async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<
             }
         }
         // Tags tell what was left behind; each object's are read once, and again on the tag cycle.
-        if let Err(error) = account.read_tags(&account.taggable(), TURN).await {
+        if let Err(error) = account.read_tags(&account.taggable(), None, TURN).await {
             warn!(account = account.id, region = account.region, %error, "tags could not be read");
         }
     }

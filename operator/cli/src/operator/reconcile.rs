@@ -195,7 +195,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     };
     context.world.reached(&identity, &account.id);
     let watched = log_groups(&account, &desired, known, &context.world.cluster);
-    let not_before = context.remember(&desired.profile, |memory| {
+    let requested_at = context.remember(&desired.profile, |memory| {
         memory.watched = Some((identity.clone(), watched));
         let requested = profile
             .metadata
@@ -210,8 +210,9 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         memory.not_before
     });
     let oldest = Instant::now().checked_sub(context.drift_interval * 2);
-    let not_before = not_before.or(oldest).max(oldest).unwrap_or_else(Instant::now);
-    let observed = match observe(&account, &desired, known, &context.world.cluster, not_before).await {
+    let not_before = requested_at.max(oldest).unwrap_or_else(Instant::now);
+    let observed = observe(&account, &desired, known, &context.world.cluster, not_before, requested_at).await;
+    let observed = match observed {
         Ok(observed) => observed,
         Err(error) => return Aws::unobserved(error.fact()),
     };

@@ -1,0 +1,12 @@
+//! Profile → Desired → Plan → Status on the AWS side: what holds for every profile and every account, by property, and
+//! what each rule decides, by table.
+
+mod arbitrary;
+mod carry;
+mod convergence;
+mod ownership;
+mod preview;
+mod rivals;
+mod status;
+mod update;
+mod validate;
