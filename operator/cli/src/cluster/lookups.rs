@@ -2,7 +2,7 @@
 //! short while. Of Secrets only the keys are kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -19,8 +19,11 @@ const MAX_ANSWERS: usize = 10_000;
 /// Reads objects by name.
 pub struct Lookups {
     client: Client,
-    answers: Mutex<HashMap<(String, EnvFromSource), (Instant, Option<BTreeSet<String>>)>>,
+    answers: Mutex<Answers>,
 }
+
+/// By namespace and object: when it was read, and its keys if it could be.
+type Answers = HashMap<(String, EnvFromSource), (Instant, Option<BTreeSet<String>>)>;
 
 impl Lookups {
     /// Nothing read yet.
@@ -94,9 +97,7 @@ impl Lookups {
         keys
     }
 
-    fn answers(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(String, EnvFromSource), (Instant, Option<BTreeSet<String>>)>> {
+    fn answers(&self) -> MutexGuard<'_, Answers> {
         // Only whole entries are put in, so a poisoned map is still usable.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 //! they answer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
@@ -33,8 +33,11 @@ pub(super) struct Receivers {
     http: reqwest::Client,
     check: Check,
     /// What was applied last and what the API server made of it: the object is left alone while both are the same.
-    applied: Mutex<HashMap<(String, String, ObjectKind), (String, String)>>,
+    applied: Mutex<Applied>,
 }
+
+/// By namespace, name and kind: the hash of what was applied, and the version that the API server made of it.
+type Applied = HashMap<(String, String, ObjectKind), (String, String)>;
 
 /// Why a receiver could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +193,7 @@ impl Receivers {
         Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
-    fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, ObjectKind), (String, String)>> {
+    fn applied(&self) -> MutexGuard<'_, Applied> {
         // Only whole entries are put in, so a poisoned map is still usable.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
 use tracewright_core::identity::ProfileRef;
+use tracewright_core::plan::Note;
 
 use super::world::World;
 use crate::aws::{Accounts, Identity};
@@ -59,6 +60,8 @@ pub struct Memory {
     pub not_before: Option<Instant>,
     /// Identity and log groups, for the drift check.
     pub watched: Option<(Identity, BTreeSet<String>)>,
+    /// What was changed in AWS for this generation and is worth knowing for as long as it stands.
+    pub changed: Option<(i64, Vec<Note>)>,
     /// The generation that the last reconcile found wholly as declared.
     pub settled: Option<i64>,
 }

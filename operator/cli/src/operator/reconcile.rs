@@ -227,6 +227,11 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     } else {
         (carry_out(&account, &desired, profile.metadata.generation, plan, context).await, Vec::new())
     };
+    let mut notes = notes;
+    notes.extend(context.remember(&desired.profile, |memory| {
+        let current = memory.changed.as_ref().filter(|(of, _)| Some(*of) == profile.metadata.generation);
+        current.map(|(_, notes)| notes.clone()).unwrap_or_default()
+    }));
     let facts =
         AwsFacts::Observed { account_id: account.id.clone(), region: desired.region.clone(), plan, preview };
     Aws { facts, traffic, notes }
@@ -275,13 +280,26 @@ async fn carry_out(
     // What was as declared and is not any more, though nobody declared anything new, was changed behind our back.
     let settled = context.remember(&desired.profile, |memory| memory.settled.is_some() && memory.settled == generation);
     let mut freed = false;
+    let mut changed = Vec::new();
     for object in &plan.objects {
         if let (Verdict::Write(write), Applied::Done { .. }) = (&object.verdict, &object.outcome) {
             freed |= write.action.removes();
+            if write.changes.iter().any(|change| change.field == "filterExpression" && change.from.is_some()) {
+                changed.push(Note {
+                    reason: reason::EXPRESSION_CHANGED,
+                    message: format!(
+                        "the filter expression of X-Ray group {} was changed in place: traces from before stay grouped by the old one; for a clean cut use a group of another name",
+                        object.name
+                    ),
+                });
+            }
             if settled && matches!(write.action, Write::Create | Write::Update) {
                 context.metrics.drift_repaired(object.kind.as_str());
             }
         }
+    }
+    if let Some(generation) = generation.filter(|_| !changed.is_empty()) {
+        context.remember(&desired.profile, |memory| memory.changed = Some((generation, changed)));
     }
     if freed {
         // A name that this profile held may be what another waits for.

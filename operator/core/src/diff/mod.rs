@@ -336,15 +336,12 @@ impl std::fmt::Display for FieldChange {
 }
 
 /// Notes a field that differs. `None` on the declared side is left as it is.
-fn change<T: PartialEq + ToString>(
+fn change<T: Clone + PartialEq + ToString>(
     changes: &mut Vec<FieldChange>,
     field: &'static str,
     declared: Option<&T>,
     observed: Option<&T>,
-) -> Option<T>
-where
-    T: Clone,
-{
+) -> Option<T> {
     let declared = declared?;
     if observed == Some(declared) {
         return None;

@@ -29,7 +29,7 @@ pub(super) fn change<'a>(
     let repeated = repeated(container);
     if !repeated.is_empty() {
         let left = repeated.into_iter().map(|name| left(container, name, DUPLICATE_ENV)).collect();
-        let keep = ours.iter().map(|(name, hash)| ((*name).to_owned(), *hash)).collect();
+        let keep = still_there(container, recorded);
         return (Change { keep, ..Change::default() }, left);
     }
     let set_by_user: BTreeMap<&str, &'static str> = container
@@ -43,14 +43,16 @@ pub(super) fn change<'a>(
 
     let set: Vec<_> = desired
         .iter()
-        .filter(|entry| ours.get(entry.name.as_str()) != Some(&entry.hash()))
+        .filter(|entry| ours.get(entry.name.as_str()) != Some(&Some(entry.hash())))
         .map(|entry| (*entry, form(container, &entry.name)))
         .collect();
     let names: BTreeSet<_> = desired.iter().map(|entry| entry.name.as_str()).collect();
     let delete: Vec<_> = ours.keys().copied().filter(|name| !names.contains(name)).collect();
     let touched = !set.is_empty() || !delete.is_empty() || broken_order(container, &names);
     let order = if touched { order(container, &desired, &ours) } else { Vec::new() };
-    let keep = desired.iter().map(|entry| (entry.name.clone(), entry.hash())).collect();
+    let mut keep = still_there(container, recorded);
+    keep.retain(|name, _| !ours.contains_key(name.as_str()));
+    keep.extend(desired.iter().map(|entry| (entry.name.clone(), entry.hash())));
     (Change { set, delete, order, keep }, lefts)
 }
 
@@ -64,19 +66,32 @@ pub(super) fn withdraw<'a>(container: &'a Container, recorded: Option<&Recorded>
     }
 }
 
-/// Entries that are ours: recorded, unchanged since, once in the list, and not in the user's own manifest.
-fn ours<'a>(container: &'a Container, recorded: Option<&Recorded>) -> BTreeMap<&'a str, Hash> {
+/// Entries that are ours, with their hashes: recorded, unchanged since, once in the list, and not in the user's own
+/// manifest.
+///
+/// An entry without any value counts as unchanged. It is what remains of ours when a server-side apply took the value
+/// over and let go of it later: the API server then removes the value and leaves the entry.
+fn ours<'a>(container: &'a Container, recorded: Option<&Recorded>) -> BTreeMap<&'a str, Option<Hash>> {
     let Some(recorded) = recorded else { return BTreeMap::new() };
     let repeated = repeated(container);
     container
         .env
         .iter()
         .filter(|entry| !entry.claimed && !repeated.contains(entry.name.as_str()))
-        .filter_map(|entry| {
-            let hash = *recorded.get(&entry.name)?;
-            (entry.hash == Some(hash)).then_some((entry.name.as_str(), hash))
+        .filter(|entry| {
+            recorded
+                .get(&entry.name)
+                .is_some_and(|hash| entry.form == Form::Empty || entry.hash == Some(*hash))
         })
+        .map(|entry| (entry.name.as_str(), entry.hash))
         .collect()
+}
+
+/// What the record says of entries that are there, ours or not. A variable that the user sets for a while stays in
+/// the record, so that what they leave of it is recognised.
+fn still_there(container: &Container, recorded: Option<&Recorded>) -> Recorded {
+    let there = |name: &String| container.env.iter().any(|entry| entry.name == *name);
+    recorded.into_iter().flatten().filter(|(name, _)| there(name)).map(|(name, hash)| (name.clone(), *hash)).collect()
 }
 
 fn repeated(container: &Container) -> BTreeSet<&str> {
@@ -121,7 +136,7 @@ fn left(container: &Container, variable: &str, reason: &'static str) -> Left {
 
 fn why(entry: &Entry) -> &'static str {
     match entry.form {
-        Form::Literal => skip::USER_SET,
+        Form::Empty | Form::Literal => skip::USER_SET,
         Form::FieldRef | Form::SecretKeyRef | Form::Other => skip::VALUE_FROM_PRESENT,
     }
 }
@@ -146,7 +161,7 @@ fn broken_order(container: &Container, ours: &BTreeSet<&str>) -> bool {
 fn order<'a>(
     container: &'a Container,
     desired: &[&'a Rendered],
-    ours: &BTreeMap<&str, Hash>,
+    ours: &BTreeMap<&str, Option<Hash>>,
 ) -> Vec<&'a str> {
     let mut order: Vec<&str> = desired.iter().map(|entry| entry.name.as_str()).collect();
     for entry in &container.env {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Record;
-use crate::workload::Workload;
+use crate::workload::{Form, Workload};
 
 /// How many removals within [`WINDOW`] are a contest. No more than this many timestamps need to be kept.
 pub const REMOVALS: usize = 3;
@@ -22,8 +22,8 @@ pub fn contested(removals: &[Timestamp]) -> bool {
     })
 }
 
-/// Whether somebody else removed entries of ours: recorded before, and now gone from a container that is still there.
-/// A container that was removed or renamed is no removal, nor is a variable that its user keeps out by annotation.
+/// Whether somebody else removed entries of ours: recorded before, and now gone or without a value in a container that
+/// is still there. A container that was removed or renamed is no removal, nor is a variable that its user keeps out by annotation.
 /// Not to be asked after a write of our own.
 #[must_use]
 pub fn removed(before: &Record, now: &Workload) -> bool {
@@ -35,7 +35,10 @@ pub fn removed(before: &Record, now: &Workload) -> bool {
             recorded
                 .keys()
                 .filter(|variable| !now.skip_env.contains(*variable))
-                .any(|variable| !container.env.iter().any(|entry| entry.name == *variable))
+                .any(|variable| {
+                    let there = container.env.iter().find(|entry| entry.name == *variable);
+                    there.is_none_or(|entry| entry.form == Form::Empty && !entry.claimed)
+                })
         })
     })
 }

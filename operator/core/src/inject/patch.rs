@@ -30,7 +30,7 @@ pub(super) struct Change<'a> {
     pub delete: Vec<&'a str>,
     /// Names of the whole list, in order; empty if the list is not touched or will be empty.
     pub order: Vec<&'a str>,
-    /// What is ours afterwards.
+    /// What the record says afterwards.
     pub keep: BTreeMap<String, Hash>,
 }
 
@@ -102,9 +102,10 @@ fn entry_patch(entry: &Rendered, now: Option<Form>) -> Value {
         (Source::FieldRef(_) | Source::SecretKeyRef(_), Some(Form::Literal)) => patch["value"] = Value::Null,
         (Source::FieldRef(_), Some(Form::SecretKeyRef)) => patch["valueFrom"]["secretKeyRef"] = Value::Null,
         (Source::SecretKeyRef(_), Some(Form::FieldRef)) => patch["valueFrom"]["fieldRef"] = Value::Null,
-        (Source::Literal(_), None | Some(Form::Literal))
-        | (Source::FieldRef(_), None | Some(Form::FieldRef | Form::Other))
-        | (Source::SecretKeyRef(_), None | Some(Form::SecretKeyRef | Form::Other)) => {}
+        (_, None | Some(Form::Empty))
+        | (Source::Literal(_), Some(Form::Literal))
+        | (Source::FieldRef(_), Some(Form::FieldRef | Form::Other))
+        | (Source::SecretKeyRef(_), Some(Form::SecretKeyRef | Form::Other)) => {}
     }
     patch
 }

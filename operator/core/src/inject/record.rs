@@ -16,7 +16,8 @@ pub struct Record {
     pub generation: i64,
     /// The version by which it was rendered, see [`crate::env::RENDER_VERSION`].
     pub render_version: u32,
-    /// By container: the variables that were written, each with its entry's hash.
+    /// By container: the variables that were written, each with the hash of what was written. One whose entry differs
+    /// by now is its user's.
     pub containers: BTreeMap<String, BTreeMap<String, Hash>>,
     /// Whether the variables were taken back because the rollout failed. They stay away until the profile's
     /// generation changes.

@@ -134,6 +134,8 @@ pub struct Entry {
 /// What kind of value an entry has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
+    /// Neither `value` nor `valueFrom`.
+    Empty,
     /// `value`.
     Literal,
     /// `valueFrom.fieldRef`.

@@ -213,6 +213,7 @@ impl EnvVar {
 
     fn form(&self) -> Form {
         match &self.value_from {
+            None if self.value.is_empty() => Form::Empty,
             None => Form::Literal,
             Some(EnvVarSource { field_ref: Some(_), .. }) => Form::FieldRef,
             Some(EnvVarSource { secret_key_ref: Some(_), .. }) => Form::SecretKeyRef,

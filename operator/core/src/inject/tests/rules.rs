@@ -283,16 +283,34 @@ fn a_rendering_of_a_newer_operator_is_left_alone_until_the_profile_changes() {
 }
 
 #[test]
-fn a_value_that_the_user_changes_is_theirs_without_another_restart() {
+fn a_value_that_the_user_changes_is_theirs_without_a_write() {
     let mut object = injected(&deployment(), SHOP, 1);
-    entry_mut(&mut object, "OTEL_SERVICE_NAME")["value"] = "mine".into();
+    let theirs = json!({"name": "OTEL_SERVICE_NAME", "value": "mine"});
+    *entry_mut(&mut object, "OTEL_SERVICE_NAME") = theirs.clone();
     let injection = decided(&object, SHOP, 1, &World::new());
+    assert_eq!(injection.action, Action::UpToDate);
     assert_eq!(names(&injection.left, skip::USER_SET), ["OTEL_SERVICE_NAME"]);
-    let patch = patch(injection);
-    assert!(!patch.restarts_pods);
-    let after = apply(&object, &patch.body).expect("applies");
-    assert!(!record(&after).containers["app"].contains_key("OTEL_SERVICE_NAME"));
-    assert_eq!(decided(&after, SHOP, 1, &World::new()).action, Action::UpToDate);
+    let edited = injected(&object, "{service: {name: other}, traces: {console: true}}", 2);
+    assert_eq!(entry(&edited, "OTEL_SERVICE_NAME"), Some(&theirs));
+    let removal = uninject(&read(WorkloadKind::Deployment, &edited)).expect("is injected");
+    assert!(entries(&apply(&edited, &removal.body).expect("applies")).contains(&theirs));
+}
+
+#[test]
+fn what_a_server_side_apply_leaves_of_an_entry_is_filled_again() {
+    let before = injected(&deployment(), SHOP, 1);
+    let mut object = before.clone();
+    *entry_mut(&mut object, "OTEL_SERVICE_NAME") = json!({"name": "OTEL_SERVICE_NAME"});
+    assert_eq!(entries(&injected(&object, SHOP, 1)), entries(&before));
+    let removal = uninject(&read(WorkloadKind::Deployment, &object)).expect("is injected");
+    let after = apply(&object, &removal.body).expect("applies");
+    assert_eq!(entries(&after), entries(&deployment()));
+    // A variable that the user sets to nothing in a manifest is set.
+    object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "env": [{"name": "OTEL_SERVICE_NAME", "value": ""}]}]}}}})
+            .to_string()
+            .into();
+    assert_eq!(decided(&object, SHOP, 1, &World::new()).action, Action::UpToDate);
 }
 
 #[test]
@@ -491,6 +509,7 @@ fn a_removal_is_told_from_what_may_rightly_be_gone() {
     assert!(!gone(|_| {}));
     assert!(gone(|object| object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([])));
     assert!(!gone(|object| object["spec"]["template"]["spec"]["containers"][0]["name"] = "renamed".into()));
+    assert!(gone(|object| entry_mut(object, "OTEL_SERVICE_NAME")["value"] = "".into()));
     assert!(!gone(|object| entry_mut(object, "OTEL_SERVICE_NAME")["value"] = "mine".into()));
     assert!(!gone(|object| {
         object["metadata"]["annotations"]["tracewright.dev/skip-env"] = "OTEL_SERVICE_NAME".into();

@@ -1,0 +1,172 @@
+//! One profile on its way to a plan: validate → observe, with the profile of the same name in the cluster as memory.
+
+use std::sync::Arc;
+
+use kube::api::ObjectMeta;
+use tokio::time::Instant;
+use tracewright_core::crd::status::{ItemState, ItemStatus};
+use tracewright_core::crd::{Mode, ObservabilityProfile, ObservabilityProfileStatus};
+use tracewright_core::desired::{Desired, Invalid, validate};
+use tracewright_core::identity::{Kind, ProfileRef};
+use tracewright_core::observed::Observed;
+use tracewright_xray::contract::tag;
+
+use super::cluster::Surroundings;
+use super::{Error, Settings};
+use crate::aws::{Account, Accounts, AwsError, ErrorKind, Identity, Operation};
+use crate::lint::Declared;
+use crate::observe::observe;
+
+/// The namespace of objects that name none, where no kubeconfig says otherwise.
+const DEFAULT_NAMESPACE: &str = "default";
+/// The log groups of a profile fit into one page; a token that never ends is an error of the service.
+const MAX_PAGES: usize = 20;
+
+/// A profile, what it wants and what AWS holds for it.
+pub struct Case {
+    /// Its name.
+    pub reference: ProfileRef,
+    /// As it will be in the cluster, with the status that it has there.
+    pub profile: ObservabilityProfile,
+    /// What it wants of AWS.
+    pub desired: Result<Desired, Invalid>,
+    /// What AWS holds; `None` where the operator would not look.
+    pub view: Option<View>,
+    /// Where it is written.
+    pub file: String,
+    /// Where in the file it begins.
+    pub line: u64,
+}
+
+/// What an account holds, as far as a profile is concerned.
+pub struct View {
+    /// The account.
+    pub account: Arc<Account>,
+    /// What it holds.
+    pub observed: Observed,
+}
+
+impl Case {
+    /// What a profile wants.
+    pub fn new(declared: Declared, settings: &Settings, surroundings: &Surroundings) -> Self {
+        let Declared { profile, file, line } = declared;
+        let written = profile.metadata;
+        let namespace = written
+            .namespace
+            .or_else(|| surroundings.namespace.clone())
+            .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let name = written.name.or(written.generate_name).unwrap_or_default();
+        let live = surroundings.profile(&namespace, &name);
+        let metadata = ObjectMeta {
+            namespace: Some(namespace.clone()),
+            name: Some(name.clone()),
+            creation_timestamp: live.and_then(|live| live.metadata.creation_timestamp.clone()),
+            deletion_timestamp: live.and_then(|live| live.metadata.deletion_timestamp.clone()),
+            ..ObjectMeta::default()
+        };
+        let status = live.and_then(|live| live.status.clone());
+        // Where the objects are already, the operator's default region is known.
+        let region = status.as_ref().and_then(|status| status.region.clone()).or_else(|| settings.region.clone());
+        let profile = ObservabilityProfile { metadata, spec: profile.spec, status };
+        let desired = validate(&profile, &surroundings.rights(&namespace), region.as_deref());
+        Self { reference: ProfileRef::new(namespace, name), profile, desired, view: None, file, line }
+    }
+
+    /// Looks at the account, unless the operator would not.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn observed(mut self, accounts: &Accounts, not_before: Instant) -> Result<Self, Error> {
+        if let Some(desired) = self.desired.as_ref().ok().filter(|desired| self.concerns_aws(desired)) {
+            let view = view(desired, self.profile.status.as_ref(), accounts, not_before).await;
+            self.view = Some(view.map_err(|error| Error::Account { profile: self.reference.clone(), error })?);
+        }
+        Ok(self)
+    }
+
+    fn concerns_aws(&self, desired: &Desired) -> bool {
+        let declares = Kind::ALL.iter().any(|kind| desired.names(*kind).next().is_some());
+        let remembers = self.profile.status.as_ref().is_some_and(remembers);
+        desired.mode != Mode::Suspended
+            && !desired.deleting
+            && (declares || remembers || !desired.refused.is_empty())
+    }
+}
+
+fn remembers(status: &ObservabilityProfileStatus) -> bool {
+    !(status.groups.is_empty() && status.sampling_rules.is_empty() && status.log_groups.is_empty())
+}
+
+/// The identity with which the operator would make the profile's calls.
+pub fn identity(desired: &Desired) -> Identity {
+    Identity { role_arn: desired.role_arn.clone(), region: desired.region.clone() }
+}
+
+async fn view(
+    desired: &Desired,
+    status: Option<&ObservabilityProfileStatus>,
+    accounts: &Accounts,
+    not_before: Instant,
+) -> Result<View, AwsError> {
+    let account = accounts.get(&identity(desired), &desired.profile.namespace).await?;
+    let memory = match status.filter(|status| status.account_id.is_some()) {
+        Some(status) => status.clone(),
+        None => suspects(&account, desired, not_before).await?,
+    };
+    // The id of the cluster only says which log groups an earlier look has marked, and there was none.
+    let observed = observe(&account, desired, Some(&memory), "", not_before).await?;
+    Ok(View { account, observed })
+}
+
+/// In place of the status of a profile that is not in a cluster, or was never reconciled: everything whose tags may name
+/// it.
+async fn suspects(
+    account: &Account,
+    desired: &Desired,
+    not_before: Instant,
+) -> Result<ObservabilityProfileStatus, AwsError> {
+    let namespace = &desired.profile.namespace;
+    let all = account.observe(&Default::default(), not_before, namespace).await?;
+    let item = |name: String| ItemStatus {
+        name,
+        arn: None,
+        state: ItemState::Pending,
+        deletion_policy: None,
+        message: None,
+    };
+    Ok(ObservabilityProfileStatus {
+        groups: all.groups.into_keys().map(item).collect(),
+        sampling_rules: all.rules.into_keys().map(item).collect(),
+        log_groups: log_groups(account, &desired.profile).await?.into_iter().map(item).collect(),
+        ..ObservabilityProfileStatus::default()
+    })
+}
+
+/// The log groups whose tags name a profile, of whatever cluster.
+async fn log_groups(account: &Account, profile: &ProfileRef) -> Result<Vec<String>, AwsError> {
+    let filter = aws_sdk_cloudwatchlogs::types::TagFilter::builder()
+        .key(tag::PROFILE)
+        .values(profile.to_string())
+        .build()
+        .map_err(|error| AwsError {
+            kind: ErrorKind::Refused,
+            operation: Operation::LIST_LOG_GROUPS.name,
+            code: "Construction".to_owned(),
+            message: error.to_string(),
+        })?;
+    let (mut names, mut token) = (Vec::new(), None);
+    for _ in 0..MAX_PAGES {
+        let page = account
+            .caller
+            .call(Operation::LIST_LOG_GROUPS, &profile.namespace, || {
+                account.logs.list_log_groups().log_group_tags(filter.clone()).set_next_token(token.clone()).send()
+            })
+            .await?;
+        names.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(names)
+}
