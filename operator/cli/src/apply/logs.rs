@@ -11,8 +11,8 @@ use crate::aws::{AwsError, Operation};
 
 /// Carries a step out. The ARN of the object, where the step makes it.
 pub(super) async fn step(target: &Target<'_>, step: &Step) -> Result<Option<String>, AwsError> {
-    let Target { account, name, arn, namespace } = *target;
-    let (logs, caller) = (&account.logs, &account.caller);
+    let Target { account, caller, name, arn, namespace } = *target;
+    let logs = &account.logs;
     match step {
         Step::CreateLogGroup { class, kms_key_arn, deletion_protection, tags } => {
             caller

@@ -15,10 +15,10 @@ use tracewright_core::identity::Kind;
 use tracewright_core::plan::{Applied, Failure, Pending, Plan, Planned, Step, Write};
 use tracewright_xray::contract::condition::reason;
 
-use crate::aws::{Account, AwsError, ErrorKind};
+use crate::aws::{Account, AwsError, Caller, ErrorKind};
 
-/// A run that has not ended by then reports what it has; the rest is pending and comes in the next run. Long waits at the
-/// buckets therefore never hide a profile's state for longer than this.
+/// A run begins no call after this time; the rest comes in the next run. Long waits at the buckets therefore never hide a
+/// profile's state for longer than this.
 const RUN_TIME: Duration = Duration::from_secs(30);
 /// X-Ray answers every failure in the same way, and its lists lag behind its writes: a refused create is looked at again
 /// for this long before it is called the user's error.
@@ -31,25 +31,27 @@ pub async fn apply(
     plan: &Plan<Pending>,
     namespace: &str,
 ) -> BTreeMap<(Kind, String), Applied> {
-    let deadline = Instant::now() + RUN_TIME;
-    let mut running: FuturesUnordered<_> = plan
-        .writes()
+    let caller = &account.caller.until(Instant::now() + RUN_TIME);
+    plan.writes()
         .map(|(object, write)| async move {
-            let outcome = object_steps(account, object, write, namespace).await;
+            let outcome = object_steps(account, caller, object, write, namespace).await;
             ((object.kind, object.name.clone()), outcome)
         })
-        .collect();
-    let mut outcomes = BTreeMap::new();
-    while let Ok(Some((key, outcome))) = tokio::time::timeout_at(deadline, running.next()).await {
-        outcomes.insert(key, outcome);
-    }
-    outcomes
+        .collect::<FuturesUnordered<_>>()
+        .collect()
+        .await
 }
 
-async fn object_steps(account: &Account, object: &Planned<Pending>, write: &Write, namespace: &str) -> Applied {
+async fn object_steps(
+    account: &Account,
+    caller: &Caller,
+    object: &Planned<Pending>,
+    write: &Write,
+    namespace: &str,
+) -> Applied {
     let mut arn = object.arn.clone();
     for step in &write.steps {
-        let target = Target { account, name: &object.name, arn: arn.as_deref().unwrap_or_default(), namespace };
+        let target = Target { account, caller, name: &object.name, arn: arn.as_deref().unwrap_or_default(), namespace };
         let result = match object.kind {
             Kind::Group | Kind::SamplingRule => xray::step(&target, object.kind, step).await,
             Kind::LogGroup => logs::step(&target, step).await,
@@ -72,14 +74,17 @@ async fn object_steps(account: &Account, object: &Planned<Pending>, write: &Writ
 /// The object of a step.
 struct Target<'a> {
     account: &'a Account,
+    caller: &'a Caller,
     name: &'a str,
     arn: &'a str,
     namespace: &'a str,
 }
 
 fn failure(account: &Account, object: &Planned<Pending>, step: &Step, error: &AwsError) -> Failure {
-    // Whatever went wrong, the object may not be as the picture says.
-    account.inventory.invalidate(object.kind, &object.name);
+    // Unless the call was not even made, the object may not be as the picture says.
+    if !matches!(error.kind, ErrorKind::Waiting | ErrorKind::NotLeader) {
+        account.inventory.invalidate(object.kind, &object.name);
+    }
     let creates = matches!(
         step,
         Step::CreateGroup { .. } | Step::CreateSamplingRule { .. } | Step::CreateLogGroup { .. }

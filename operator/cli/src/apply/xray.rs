@@ -14,8 +14,8 @@ const RULE_VERSION: i32 = 1;
 
 /// Carries a step out. The ARN of the object, where the answer tells it.
 pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result<Option<String>, AwsError> {
-    let Target { account, name, arn, namespace } = *target;
-    let (xray, caller) = (&account.xray, &account.caller);
+    let Target { account, caller, name, arn, namespace } = *target;
+    let xray = &account.xray;
     match step {
         Step::CreateGroup { filter_expression, insights, tags } => {
             let tags = xray_tags(Operation::CREATE_GROUP, tags)?;

@@ -85,6 +85,7 @@ pub struct Caller {
     buckets: Arc<Mutex<HashMap<&'static str, Arc<Bucket>>>>,
     metrics: Arc<Metrics>,
     permit: Permit,
+    deadline: Option<Instant>,
 }
 
 impl fmt::Debug for Caller {
@@ -97,7 +98,13 @@ impl Caller {
     /// A caller with buckets of its own; one per account and region.
     #[must_use]
     pub fn new(speed: Arc<Speed>, metrics: Arc<Metrics>, permit: Permit) -> Self {
-        Self { speed, buckets: Arc::default(), metrics, permit }
+        Self { speed, buckets: Arc::default(), metrics, permit, deadline: None }
+    }
+
+    /// The same caller, whose calls begin before a deadline or not at all. One that has begun is let end.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// Makes a call on behalf of a namespace.
@@ -118,7 +125,12 @@ impl Caller {
         let bucket = self.bucket(operation);
         let mut attempt = 1;
         loop {
-            let waited = bucket.take(namespace).await;
+            let waited = match self.deadline {
+                None => bucket.take(namespace).await,
+                Some(deadline) => tokio::time::timeout_at(deadline, bucket.take(namespace))
+                    .await
+                    .map_err(|_| AwsError::waiting(operation.name))?,
+            };
             self.metrics.bucket_wait(operation.name, waited);
             if operation.writes && !self.permit.holds() {
                 return Err(AwsError::not_leader(operation.name));

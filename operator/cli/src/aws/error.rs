@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Refused,
     /// The operator lost its lease before the call.
     NotLeader,
+    /// The call's turn did not come in time: AWS allows only so many requests a second.
+    Waiting,
 }
 
 /// When a failed call is worth another try.
@@ -73,6 +75,7 @@ impl ErrorKind {
             Self::Aborted => "aborted",
             Self::Refused => "refused",
             Self::NotLeader => "not_leader",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -86,7 +89,8 @@ impl ErrorKind {
             | Self::AccessDenied
             | Self::NotFound
             | Self::AlreadyExists
-            | Self::NotLeader => Retry::Backoff,
+            | Self::NotLeader
+            | Self::Waiting => Retry::Backoff,
             Self::QuotaExceeded | Self::Refused => Retry::AfterChange,
         }
     }
@@ -94,6 +98,9 @@ impl ErrorKind {
 
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == ErrorKind::Waiting {
+            return write!(f, "{}: {}", self.operation, self.message);
+        }
         write!(f, "{} failed: {}", self.operation, self.code)?;
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
@@ -151,11 +158,22 @@ impl AwsError {
         }
     }
 
+    /// A call that was not made because its turn did not come in time.
+    #[must_use]
+    pub fn waiting(operation: &'static str) -> Self {
+        Self {
+            kind: ErrorKind::Waiting,
+            operation,
+            code: "Waiting".to_owned(),
+            message: "it waits for its turn at the rate that AWS allows, and goes on by itself".to_owned(),
+        }
+    }
+
     /// The state and reason that an object gets for this error.
     #[must_use]
     pub fn failure(&self) -> Failure {
         let (state, reason) = match self.kind {
-            ErrorKind::Throttled => (ItemState::Throttled, reason::THROTTLED),
+            ErrorKind::Throttled | ErrorKind::Waiting => (ItemState::Throttled, reason::THROTTLED),
             ErrorKind::CredentialsMissing => (ItemState::Pending, reason::CREDENTIALS_MISSING),
             ErrorKind::AccessDenied => (ItemState::Pending, reason::ACCESS_DENIED),
             ErrorKind::Unreachable => (ItemState::Pending, reason::UNREACHABLE),

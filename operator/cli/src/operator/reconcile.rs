@@ -29,6 +29,8 @@ use crate::observe::{log_groups, observe};
 /// Backoff of a profile that is not as declared: doubled with each reconcile in a row, with a bound.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(120);
+/// A profile that waits for its turn at AWS goes on almost at once; the buckets set the pace.
+const IN_TURN: Duration = Duration::from_millis(100);
 
 /// Why a reconcile ended early. What concerns AWS or the workloads is told in the status instead.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +119,7 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
             context.remember(&me, |memory| memory.failures = 0);
             Action::await_change()
         }
+        Undone::InTurn => Action::requeue(IN_TURN),
         Undone::Soon => Action::requeue(context.remember(&me, |memory| {
             memory.failures += 1;
             backoff(memory.failures)
@@ -346,12 +349,13 @@ enum Undone {
     /// Another try changes nothing until something else does; the drift check looks anyway.
     UntilChange,
     Soon,
+    /// Nothing is wrong: the rest waits for its turn at AWS's rate.
+    InTurn,
 }
 
 fn undone(facts: &Facts) -> Undone {
     let passing = [
         reason::PENDING,
-        reason::THROTTLED,
         reason::UNREACHABLE,
         reason::CREDENTIALS_MISSING,
         reason::ACCESS_DENIED,
@@ -374,6 +378,9 @@ fn undone(facts: &Facts) -> Undone {
                 }
             }
         }
+    }
+    if reasons.contains(&reason::THROTTLED) {
+        return Undone::InTurn;
     }
     if reasons.iter().any(|reason| passing.contains(reason)) {
         return Undone::Soon;
