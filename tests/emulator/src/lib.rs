@@ -27,6 +27,7 @@ mod page;
 mod server;
 mod service;
 mod state;
+mod stops;
 mod sts;
 mod tags;
 mod wire;

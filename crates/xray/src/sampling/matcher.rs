@@ -3,23 +3,11 @@
 //! Equal patterns of one field are tried once for all rules that have them, and only while one of those rules can still
 //! match. The field with the most patterns goes first, because it tells the rules apart.
 
-use super::Request;
 use super::pattern::{Folded, Pattern};
+use crate::rule::{Request, SamplingRule};
 
 /// How many rules one [`Matcher`] holds: the bits of its masks.
 pub(super) const MAX_RULES: usize = 64;
-
-/// The patterns of one rule, by field.
-#[derive(Debug, Clone)]
-pub(super) struct Patterns<'a> {
-    pub(super) host: &'a str,
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) service: &'a str,
-    pub(super) service_type: &'a str,
-    /// The rule `Default` matches by its name.
-    pub(super) matches_always: bool,
-}
 
 #[derive(Debug)]
 pub(super) struct Matcher {
@@ -45,7 +33,7 @@ struct Alternative {
 
 impl Matcher {
     /// Takes at most [`MAX_RULES`] rules, in the order in which they are to be tried.
-    pub(super) fn new(rules: &[Patterns<'_>]) -> Self {
+    pub(super) fn new(rules: &[SamplingRule]) -> Self {
         assert!(rules.len() <= MAX_RULES, "the caller splits longer lists");
         let all = [
             Field::Host,
@@ -96,19 +84,19 @@ impl Matcher {
     }
 }
 
-fn alternatives(field: Field, rules: &[Patterns<'_>]) -> Vec<Alternative> {
+fn alternatives(field: Field, rules: &[SamplingRule]) -> Vec<Alternative> {
     let mut alternatives: Vec<Alternative> = Vec::new();
     for (n, rule) in rules
         .iter()
         .enumerate()
-        .filter(|(_, rule)| !rule.matches_always)
+        .filter(|(_, rule)| !rule.is_default())
     {
         let pattern = Pattern::new(match field {
-            Field::Host => rule.host,
-            Field::Method => rule.method,
-            Field::Path => rule.path,
-            Field::Service => rule.service,
-            Field::ServiceType => rule.service_type,
+            Field::Host => &rule.host,
+            Field::Method => &rule.http_method,
+            Field::Path => &rule.url_path,
+            Field::Service => &rule.service_name,
+            Field::ServiceType => &rule.service_type,
         });
         if pattern.matches_everything() {
             continue;

@@ -1,17 +1,14 @@
 //! The central rules of one load and their counters, which live on from load to load.
 
-use super::Request;
-use super::matcher::{MAX_RULES, Matcher, Patterns};
+use super::matcher::{MAX_RULES, Matcher};
 use super::reservoir::{Grant, Reservoir};
-use super::wire::{SamplingRule, SamplingStatistics, SamplingTarget};
+use super::wire::{SamplingStatistics, SamplingTarget};
+use crate::rule::{Client, Request, RuleSet, SamplingRule};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Rules loaded longer ago than this no longer count.
 pub const RULES_TTL_SECONDS: u32 = 3_600;
-
-/// The rule that X-Ray always has; it matches by name.
-const DEFAULT_RULE: &str = "Default";
 
 /// The rules of one load, by priority and name.
 #[derive(Debug, Default)]
@@ -57,24 +54,11 @@ impl Rules {
         loaded: impl IntoIterator<Item = SamplingRule>,
         now: u32,
     ) -> Self {
-        let mut loaded: Vec<SamplingRule> = loaded
-            .into_iter()
-            .filter(SamplingRule::is_supported)
-            .collect();
-        loaded.sort_by(|a, b| (a.priority, &a.rule_name).cmp(&(b.priority, &b.rule_name)));
-        let patterns: Vec<Patterns<'_>> = loaded
-            .iter()
-            .map(|rule| Patterns {
-                host: &rule.host,
-                method: &rule.http_method,
-                path: &rule.url_path,
-                service: &rule.service_name,
-                service_type: &rule.service_type,
-                matches_always: rule.rule_name == DEFAULT_RULE,
-            })
-            .collect();
-        let matchers = patterns.chunks(MAX_RULES).map(Matcher::new).collect();
+        let is_known = |rule: &SamplingRule| rule.ignored_by(Client::XRaySdk).is_none();
+        let loaded = RuleSet::new(loaded.into_iter().filter(is_known));
+        let matchers = loaded.rules().chunks(MAX_RULES).map(Matcher::new).collect();
         let rules = loaded
+            .rules()
             .iter()
             .map(|rule| {
                 let kept = previous
@@ -224,7 +208,6 @@ impl Default for State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::matches_pattern;
     use super::super::wire::SamplingRules;
     use super::*;
     use proptest::prelude::*;
@@ -235,14 +218,7 @@ mod tests {
             priority,
             fixed_rate: 0.1,
             reservoir_size: 5,
-            service_name: "*".into(),
-            service_type: "*".into(),
-            host: "*".into(),
-            http_method: "*".into(),
-            url_path: "*".into(),
-            resource_arn: "*".into(),
-            attributes: None,
-            version: 1,
+            ..SamplingRule::factory_default()
         }
     }
 
@@ -261,19 +237,20 @@ mod tests {
         let answer: SamplingRules = serde_json::from_str(
             r#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"Cruddur","RuleARN":"arn:aws:xray:us-east-1:1:sampling-rule/Cruddur",
             "ResourceARN":"*","Priority":9000,"FixedRate":0.1,"ReservoirSize":5,"ServiceName":"backend-flask","ServiceType":"*","Host":"*",
-            "HTTPMethod":"*","URLPath":"*","Version":1,"Attributes":{}},"CreatedAt":1.7e9,"ModifiedAt":1.7e9}],"NextToken":null}"#,
+            "HTTPMethod":"*","URLPath":"*","Version":1,"Attributes":{}},"CreatedAt":1.7e9,"ModifiedAt":1.7e9},{"SamplingRule":{}}],"NextToken":null}"#,
         )
         .unwrap();
-        let [record] = &answer.sampling_rule_records[..] else {
-            panic!("{answer:?}")
-        };
-        let expected = SamplingRule {
-            service_name: "backend-flask".into(),
-            attributes: Some(Default::default()),
-            ..rule("Cruddur", 9_000)
-        };
-        assert_eq!(record.sampling_rule, expected);
-        assert!(expected.is_supported());
+        let rules: Vec<SamplingRule> = answer.rules().collect();
+        assert_eq!(
+            rules.len(),
+            1,
+            "the record without a rule's members is left out"
+        );
+        assert_eq!(
+            (&*rules[0].rule_name, &*rules[0].service_name),
+            ("Cruddur", "backend-flask")
+        );
+        assert_eq!(load(rules).len(), 1);
     }
 
     #[test]
@@ -292,7 +269,7 @@ mod tests {
                 ..rule("c", 1)
             },
             SamplingRule {
-                attributes: Some([("k".into(), "v".into())].into()),
+                attributes: [("k".into(), "v".into())].into(),
                 ..rule("d", 1)
             },
         ];
@@ -474,26 +451,17 @@ mod tests {
                 path: request[2].as_deref(),
                 service: request[3].as_deref(),
                 service_type: request[4].as_deref(),
+                ..Request::default()
             };
-            let fits = |pattern: &str, text: Option<&str>| text.is_none_or(|text| text.is_empty() || matches_pattern(pattern, text));
-            let expected = rules
-                .iter()
-                .filter(|rule| {
-                    fits(&rule.host, request.host)
-                        && fits(&rule.http_method, request.method)
-                        && fits(&rule.url_path, request.path)
-                        && fits(&rule.service_name, request.service)
-                        && fits(&rule.service_type, request.service_type)
-                })
-                .min_by_key(|rule| (rule.priority, rule.rule_name.clone()))
-                .map(|rule| rule.rule_name.clone());
+            let set = RuleSet::new(rules.clone());
+            let expected = set.first_match(&request, Client::XRaySdk).map(|rule| rule.rule_name.clone());
             prop_assert_eq!(matched(&load(rules), &request), expected);
         }
 
         /// Against a model that follows the X-Ray SDK for Python line by line.
         #[test]
         fn decisions_and_counts_are_the_sdk_s(
-            size in 0i64..2,
+            size in 0i32..2,
             rate in 0.0f64..=1.0,
             steps in proptest::collection::vec(
                 (0u32..3, 0.0f64..1.0, proptest::option::weighted(0.1, (proptest::option::of(0u32..3), proptest::option::of(990u32..1_040)))),

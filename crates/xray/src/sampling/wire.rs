@@ -4,8 +4,8 @@
 //! [`GetSamplingTargets`](https://docs.aws.amazon.com/xray/latest/api/API_GetSamplingTargets.html). Members that no sampler
 //! reads are skipped.
 
+use crate::rule::SamplingRule;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Where `GetSamplingRules` is posted to, with `{}`.
 pub const GET_SAMPLING_RULES_PATH: &str = "/GetSamplingRules";
@@ -18,60 +18,21 @@ pub const MAX_STATISTICS_DOCUMENTS: usize = 25;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SamplingRules {
-    /// All rules, in no order.
     #[serde(default)]
-    pub sampling_rule_records: Vec<SamplingRuleRecord>,
+    sampling_rule_records: Vec<SamplingRuleRecord>,
 }
 
-/// One rule with its dates, which are skipped.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct SamplingRuleRecord {
-    /// The rule.
-    pub sampling_rule: SamplingRule,
+struct SamplingRuleRecord {
+    sampling_rule: serde_json::Value,
 }
 
-/// A rule as the samplers read it. A member that is absent makes the rule one that the X-Ray SDKs skip.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct SamplingRule {
-    /// The name, unique in an account and region.
-    pub rule_name: String,
-    /// Lower ones first.
-    pub priority: i32,
-    /// The rate once the reservoir is used up, 0 to 1.
-    pub fixed_rate: f64,
-    /// Traces a second of all clients together.
-    pub reservoir_size: i64,
-    /// Pattern of the segment's name.
-    pub service_name: String,
-    /// Pattern of the segment's origin.
-    pub service_type: String,
-    /// Pattern of the `Host` header.
-    pub host: String,
-    /// Pattern of the method.
-    #[serde(rename = "HTTPMethod")]
-    pub http_method: String,
-    /// Pattern of the path.
-    #[serde(rename = "URLPath")]
-    pub url_path: String,
-    /// Pattern of the resource; the X-Ray SDKs know only `*`.
-    #[serde(rename = "ResourceARN")]
-    pub resource_arn: String,
-    /// Attributes; the X-Ray SDKs skip rules that have any.
-    pub attributes: Option<BTreeMap<String, String>>,
-    /// Always 1.
-    pub version: i64,
-}
-
-impl SamplingRule {
-    /// Whether the X-Ray SDKs use the rule.
-    #[must_use]
-    pub fn is_supported(&self) -> bool {
-        self.version == 1
-            && self.resource_arn == "*"
-            && !self.service_type.is_empty()
-            && self.attributes.as_ref().is_none_or(BTreeMap::is_empty)
+impl SamplingRules {
+    /// The rules in the order they came in. One that cannot be read is left out; the others still count.
+    pub fn rules(self) -> impl Iterator<Item = SamplingRule> {
+        let records = self.sampling_rule_records.into_iter();
+        records.filter_map(|record| serde_json::from_value(record.sampling_rule).ok())
     }
 }
 

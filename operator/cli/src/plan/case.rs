@@ -46,6 +46,22 @@ pub struct View {
     pub observed: Observed,
 }
 
+/// An account and region, the place of AWS objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The account's id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+impl View {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        Place { account: self.account.id.clone(), region: self.account.region.clone() }
+    }
+}
+
 impl Case {
     /// What a profile wants.
     pub fn new(declared: Declared, settings: &Settings, surroundings: &Surroundings) -> Self {

@@ -9,6 +9,7 @@ mod claims;
 pub mod cluster;
 mod compare;
 pub mod cost;
+mod fields;
 mod render;
 
 pub use render::{json, text};
@@ -32,6 +33,7 @@ use crate::lease::Permit;
 use crate::lint::{Declared, Finding};
 use crate::metrics::Metrics;
 use case::Case;
+pub use case::Place;
 use claims::Claimants;
 use cluster::Surroundings;
 use compare::compare;
@@ -114,10 +116,8 @@ pub struct Planned {
 pub enum Outcome {
     /// What differs.
     Compared {
-        /// The account's id.
-        account: String,
-        /// The region.
-        region: String,
+        /// Where.
+        place: Place,
         /// What the operator would do.
         plan: Plan<Pending>,
     },
@@ -130,10 +130,8 @@ pub enum Outcome {
 /// Traffic of one account and region.
 #[derive(Debug)]
 pub struct AccountTraffic {
-    /// The account's id.
-    pub account: String,
-    /// The region.
-    pub region: String,
+    /// Which.
+    pub place: Place,
     /// What AWS counted; `None`: no client reported anything.
     pub traffic: Result<Option<Traffic>, AwsError>,
 }
@@ -183,17 +181,16 @@ pub async fn plan(
 
 /// Reads the traffic of each account in which sampling rules are declared. Without it there is a plan all the same.
 async fn traffic(cases: &[Case]) -> Vec<AccountTraffic> {
-    let mut accounts: BTreeMap<(String, String), (&Account, &str)> = BTreeMap::new();
+    let mut accounts: BTreeMap<Place, (&Account, &str)> = BTreeMap::new();
     for case in cases {
         if let (Ok(desired), Some(view)) = (&case.desired, &case.view)
             && !desired.rules.is_empty()
         {
-            let place = (view.account.id.clone(), view.account.region.clone());
-            accounts.entry(place).or_insert((&view.account, &case.reference.namespace));
+            accounts.entry(view.place()).or_insert((&view.account, &case.reference.namespace));
         }
     }
-    let reads = accounts.into_iter().map(|((id, region), (account, namespace))| async move {
-        AccountTraffic { account: id, region, traffic: Traffic::read(account, namespace).await }
+    let reads = accounts.into_iter().map(|(place, (account, namespace))| async move {
+        AccountTraffic { place, traffic: Traffic::read(account, namespace).await }
     });
     join_all(reads).await
 }

@@ -32,17 +32,17 @@ impl Compare for Groups {
         );
         let enabled =
             change(&mut changes, "insights.enabled", spec.insights_enabled.as_ref(), Some(&state.insights_enabled));
+        // Notifications need insights, so they go with them.
+        let declared = if enabled == Some(false) { Some(false) } else { spec.notifications_enabled };
         let notifications = change(
             &mut changes,
             "insights.notifications",
-            spec.notifications_enabled.as_ref(),
+            declared.as_ref(),
             Some(&state.notifications_enabled),
         );
-        // AWS takes the two switches as one structure, so the one that stays is sent as it is. Notifications need
-        // insights, so they go with them.
+        // AWS takes the two switches as one structure, so the one that stays is sent as it is.
         let insights = (enabled.is_some() || notifications.is_some()).then(|| {
-            let enabled = enabled.unwrap_or(state.insights_enabled);
-            (enabled, enabled && notifications.unwrap_or(state.notifications_enabled))
+            (enabled.unwrap_or(state.insights_enabled), notifications.unwrap_or(state.notifications_enabled))
         });
         if filter_expression.is_none() && insights.is_none() {
             return (Vec::new(), changes);

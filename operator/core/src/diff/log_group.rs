@@ -64,12 +64,16 @@ impl Compare for LogGroups {
 
     fn impossible(&self, spec: &LogGroupSpec, state: &LogGroupState) -> Option<String> {
         let declared = spec.class.filter(|class| Some(*class) != state.class)?;
-        Some(format!(
-            "has the class {}, not {}, and AWS fixes the class when a log group is created: write class: {}, or use a log group of another name",
-            state.class.map_or("of another kind", show),
-            show(declared),
-            state.class.map_or("nothing", show),
-        ))
+        let declared = show(declared);
+        let fixed = "AWS fixes the class when a log group is created";
+        Some(match state.class.map(show) {
+            Some(class) => format!(
+                "has the class {class}, not {declared}, and {fixed}: write class: {class}, or use a log group of another name"
+            ),
+            None => format!(
+                "has a class that the operator does not know, not {declared}, and {fixed}: use a log group of another name"
+            ),
+        })
     }
 
     fn delete(&self, name: &str, state: &LogGroupState) -> Result<Step, String> {

@@ -32,11 +32,16 @@ pub fn diff(desired: &Desired, observed: &Observed, claims: &Claims) -> Plan<Pen
     kind(&rule::Rules, &desired.rules, &observed.rules, desired, claims, &mut plan);
     kind(&log_group::LogGroups, &desired.log_groups, &observed.log_groups, desired, claims, &mut plan);
     for refused in &desired.refused {
+        let (arn, deletion_policy) = match refused.kind {
+            Kind::Group => holding(observed.groups.get(&refused.name), desired, claims),
+            Kind::SamplingRule => holding(observed.rules.get(&refused.name), desired, claims),
+            Kind::LogGroup => holding(observed.log_groups.get(&refused.name), desired, claims),
+        };
         plan.objects.push(Planned {
             kind: refused.kind,
             name: refused.name.clone(),
-            arn: None,
-            deletion_policy: None,
+            arn,
+            deletion_policy,
             declared: true,
             verdict: Verdict::Held {
                 state: ItemState::Invalid,
@@ -48,6 +53,18 @@ pub fn diff(desired: &Desired, observed: &Observed, claims: &Claims) -> Plan<Pen
     }
     plan.objects.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     plan
+}
+
+/// ARN and deletion policy of an object that is ours although its entry is refused now.
+fn holding<S>(
+    seen: Option<&Seen<S>>,
+    desired: &Desired,
+    claims: &Claims,
+) -> (Option<String>, Option<DeletionPolicy>) {
+    match seen.map(|seen| (seen, standing(&seen.tags, &desired.profile, claims))) {
+        Some((seen, Standing::Ours(owner))) => (Some(seen.arn.clone()), Some(owner.deletion_policy)),
+        _ => (None, None),
+    }
 }
 
 /// What is particular to a kind of AWS object.

@@ -32,13 +32,12 @@ pub fn removed(before: &Record, now: &Workload) -> bool {
     }
     now.containers.iter().any(|container| {
         before.containers.get(&container.name).is_some_and(|recorded| {
-            recorded
-                .keys()
-                .filter(|variable| !now.skip_env.contains(*variable))
-                .any(|variable| {
-                    let there = container.env.iter().find(|entry| entry.name == *variable);
-                    there.is_none_or(|entry| entry.form == Form::Empty && !entry.claimed)
+            recorded.iter().filter(|(variable, _)| !now.skip_env.contains(*variable)).any(|(variable, hash)| {
+                let there = container.env.iter().find(|entry| entry.name == *variable);
+                there.is_none_or(|entry| {
+                    entry.form == Form::Empty && entry.hash != Some(*hash) && !entry.claimed
                 })
+            })
         })
     })
 }

@@ -86,7 +86,8 @@ proptest! {
                 .log_groups
                 .get(&object.name)
                 .is_some_and(|seen| object.kind == Kind::LogGroup && seen.state.retention_policy_name.is_some());
-            prop_assert!(!(overridden && matches!(step, Step::PutRetentionPolicy { .. })));
+            let writes = matches!(step, Step::PutRetentionPolicy { .. });
+            prop_assert!(!(overridden && writes), "{object:?}");
         }
     }
 
@@ -153,7 +154,8 @@ proptest! {
             prop_assert_eq!(owner.map(|owner| owner.deletion_policy), object.deletion_policy);
             // The mark comes first: a crash after it leaves an object that is known to be ours.
             if write.action == Action::Adopt {
-                prop_assert!(matches!(write.steps[0], Step::Tag { .. }));
+                let first = &write.steps[0];
+                prop_assert!(matches!(first, Step::Tag { .. }), "{first:?}");
             }
         }
     }

@@ -515,6 +515,9 @@ fn a_removal_is_told_from_what_may_rightly_be_gone() {
         object["metadata"]["annotations"]["tracewright.dev/skip-env"] = "OTEL_SERVICE_NAME".into();
         entry_mut(object, "OTEL_SERVICE_NAME")["name"] = "OTHER".into();
     }));
+    // A variable of ours may be empty by right.
+    let empty = injected(&deployment(), "{traces: {sampler: {type: always_on}}}", 1);
+    assert!(!removed(&record(&empty), &read(WorkloadKind::Deployment, &empty)));
     assert!(!gone(|object| {
         object["metadata"]["annotations"]["tracewright.dev/inject"] = "false".into();
         object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);

@@ -1,0 +1,75 @@
+# The commands of this project; `make` lists them. Everything that is downloaded or built for them goes into
+# $(CACHE), outside the checkout, and may be deleted at any time.
+
+CACHE := $(or $(TRACEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tracewright)
+CARGO ?= cargo
+CRD := crds/observabilityprofiles.yaml
+
+# In CI each run is a new clone, and a target folder inside it would be a cold build each time.
+ifdef CI
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+endif
+
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help test demo control-plane bench lint fmt clippy deny docs generate generated clean programs
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: programs ## Run every test, on a real control plane (first time: builds it, 10 to 15 minutes)
+	$(CARGO) build --locked -p tracewright
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+demo: programs ## Show the whole main job, without an AWS account (KEEP=1 leaves it running)
+	tests/demo.sh
+
+control-plane: programs ## Run a control plane for kubectl until Ctrl-C
+	$(CARGO) run --locked -p tracewright-tests --bin control-plane
+
+bench: programs ## Run the measurements, or one: make bench ONLY=name
+	$(CARGO) build --release --locked -p tracewright
+	$(CARGO) run --release --locked -p tracewright-tests --bin bench -- $(ONLY)
+
+lint: fmt clippy deny docs generated ## Run every check that is not a test
+
+fmt: ## Check the formatting (cargo fmt --all mends it)
+	$(CARGO) fmt --all --check
+
+clippy: ## Check with clippy, warnings are errors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: $(DENY) ## Check licences, sources, banned crates and, where they can be had, security advisories
+	$(DENY) --locked check bans licenses sources
+	@if $(DENY) --locked fetch db >/dev/null 2>&1; then \
+	  echo 'advisories: the database was fetched and is checked'; \
+	  $(DENY) --locked check --disable-fetch advisories; \
+	else \
+	  echo 'advisories: NOT CHECKED, the advisory database cannot be reached from here'; \
+	fi
+
+docs: ## Build the API documentation, warnings are errors
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+generate: ## Write the generated files
+	$(CARGO) run --quiet --locked -p tracewright -- crd >$(CRD).new
+	mv $(CRD).new $(CRD)
+
+generated: ## Check that the generated files are what `make generate` would write
+	@$(CARGO) run --quiet --locked -p tracewright -- crd | diff -u $(CRD) - || \
+	  { echo '$(CRD) is stale: run `make generate`'; exit 1; }
+
+clean: ## Remove what was built in the checkout (the cache folder stays)
+	$(CARGO) clean
+
+programs:
+	@tests/cluster/build.sh control-plane
+
+# A tool, not a part of the product: quickly built matters more than fast.
+$(DENY):
+	@echo 'building cargo-deny $(DENY_VERSION) (once; some minutes)'
+	env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  $(CARGO) install cargo-deny --locked --version $(DENY_VERSION) --root $(CACHE)/cargo-deny-$(DENY_VERSION)

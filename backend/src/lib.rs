@@ -1,0 +1,132 @@
+//! The activities service: the ten routes of the original Flask application, byte for byte, in front of mock data.
+
+mod activities;
+mod clock;
+mod cors;
+mod input;
+mod json;
+mod messages;
+mod operations;
+mod page;
+mod uuid;
+
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, middleware};
+use cors::Cors;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tracewright_telemetry::Telemetry;
+
+/// How long requests under way may take after SIGTERM.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Larger bodies are answered 413.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Probes and scrapes are no requests that anybody wants to trace.
+const UNTRACED: &[&str] = &["/livez", "/readyz", "/metrics"];
+
+/// What the service reads from its environment beside telemetry.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `LISTEN_ADDRESS`; 0.0.0.0:4567, the original's port, where it is not set.
+    pub listen: String,
+    /// `FRONTEND_URL` and `BACKEND_URL`, the origins that may read answers.
+    pub origins: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            listen: text("LISTEN_ADDRESS").unwrap_or_else(|| "0.0.0.0:4567".into()),
+            origins: ["FRONTEND_URL", "BACKEND_URL"].into_iter().filter_map(text).collect(),
+        }
+    }
+}
+
+/// Starts the service and tells where it listens. The server ends on SIGTERM, when requests under way are answered.
+///
+/// # Errors
+/// If the address cannot be bound.
+pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(SocketAddr, Server)> {
+    let cors = Cors::new(settings.origins.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+            .app_data(web::Data::new(telemetry.clone()))
+            .app_data(web::Data::new(cors.clone()))
+            .wrap(middleware::from_fn(cors::apply))
+            .wrap(telemetry.middleware().skip(UNTRACED))
+            .configure(routes)
+            .default_service(web::to(page::not_found))
+    });
+    let server = server.shutdown_timeout(DRAIN_TIMEOUT.as_secs());
+    let server = server.bind(&settings.listen).map_err(|error| {
+        anyhow::anyhow!("LISTEN_ADDRESS={} cannot be bound: {error}; write HOST:PORT of a free port", settings.listen)
+    })?;
+    let address = server.addrs().first().copied().ok_or_else(|| anyhow::anyhow!("no address was bound"))?;
+    Ok((address, server.run()))
+}
+
+/// The original's routes in its order of precedence, then those for the operator of the service.
+fn routes(config: &mut ServiceConfig) {
+    config
+        .service(get("/api/message_groups", messages::groups))
+        .service(get("/api/messages/@{handle}", messages::list))
+        .service(post("/api/messages", messages::create))
+        .service(get("/api/activities/home", activities::home))
+        .service(get("/api/activities/notifications", activities::notifications))
+        .service(get("/api/activities/@{handle}", activities::of_user))
+        .service(get("/api/activities/search", activities::search))
+        .service(post("/api/activities", activities::create))
+        .service(get("/api/activities/{activity_uuid}", activities::show))
+        .service(post("/api/activities/{activity_uuid}/reply", activities::reply))
+        .service(get("/rollbar/test", operations::rollbar_test))
+        .service(web::resource("/livez").to(operations::live))
+        .service(web::resource("/readyz").to(operations::ready))
+        .service(web::resource("/metrics").to(operations::metrics));
+}
+
+/// A route that is read: GET and HEAD.
+fn get<H, A>(path: &str, handler: H) -> Resource
+where
+    H: actix_web::Handler<A>,
+    A: actix_web::FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    const ALLOW: &str = "GET, OPTIONS, HEAD";
+    web::resource(path)
+        .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
+        .default_service(web::to(|request: HttpRequest| async move { other_method(&request, ALLOW) }))
+}
+
+/// A route that is posted to, from any origin.
+fn post<H, A>(path: &str, handler: H) -> Resource
+where
+    H: actix_web::Handler<A>,
+    A: actix_web::FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    const ALLOW: &str = "POST, OPTIONS";
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(|request: HttpRequest| async move {
+        let mut answer = other_method(&request, ALLOW);
+        if request.method() == Method::OPTIONS {
+            cors::allow_any_origin(&request, &mut answer);
+        }
+        answer
+    }))
+}
+
+/// The answer to OPTIONS, or to a method that the route does not have.
+fn other_method(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        HttpResponse::Ok().insert_header(("allow", allow)).content_type("text/html; charset=utf-8").finish()
+    } else {
+        page::method_not_allowed(allow)
+    }
+}

@@ -1,0 +1,107 @@
+//! What becomes of a record.
+
+use super::*;
+use crate::metrics::Metrics;
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+use serde_json::{Value, json};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tracing_subscriber::layer::SubscriberExt;
+
+struct Lines(mpsc::Sender<Vec<u8>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The console's lines and CloudWatch's events of what `log` does.
+fn logged(log: impl FnOnce()) -> (Vec<String>, Vec<Value>) {
+    let metrics = Metrics::new(&[]);
+    let (sender, lines) = mpsc::channel();
+    let console = Console::start(std::io::sink(), Lines(sender));
+    let queue = Arc::new(LogQueue::new(&metrics));
+    let layer = LogLayer::new(console.clone(), Some(Arc::clone(&queue)), Counter::default());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+    assert!(console.flush(Instant::now() + Duration::from_secs(60)));
+    let text = String::from_utf8(lines.try_iter().flatten().collect()).unwrap();
+    let events = queue.take();
+    assert!(events.iter().all(|event| event.timestamp > 1_700_000_000_000));
+    let events = events.iter().map(|event| serde_json::from_str(&event.message).unwrap()).collect();
+    (text.lines().map(str::to_owned).collect(), events)
+}
+
+#[test]
+fn a_record_is_a_line_and_an_event_with_its_fields() {
+    let (lines, events) = logged(|| {
+        tracing::info!(target: "app", user = "a\"b", n = 3, ok = true, f = 0.5, list = ?[1, 2], level = "x", "test {}", "Log");
+    });
+    assert!(lines[0].ends_with("  INFO app: test Log user=a\"b n=3 ok=true f=0.5 list=[1, 2] level=x"), "{lines:?}");
+    assert_eq!(
+        events,
+        [json!({
+            "level": "INFO", "target": "app", "message": "test Log", "user": "a\"b", "n": 3, "ok": true, "f": 0.5,
+            "list": "[1, 2]", "fields.level": "x",
+        })]
+    );
+}
+
+#[test]
+fn within_a_span_the_trace_s_id_is_in_both() {
+    let span = SpanContext::new(TraceId::from(0x5759_e988 << 96 | 1), SpanId::from(2), TraceFlags::SAMPLED, true, TraceState::NONE);
+    let context = Context::new().with_remote_span_context(span);
+    let in_context = |context: &Context| logged(|| {
+        let _guard = context.clone().attach();
+        tracing::info!("HomeActivities");
+    });
+    let (lines, events) = in_context(&context);
+    assert!(lines[0].ends_with("HomeActivities trace_id=5759e988000000000000000000000001 span_id=0000000000000002"), "{lines:?}");
+    assert_eq!(events[0]["trace_id"], "5759e988000000000000000000000001");
+    assert_eq!(events[0].get("xray_trace_id"), None, "X-Ray does not have it");
+    let decision = Decision { sampled: true, rule: None, name: "s".into() };
+    let (_, events) = in_context(&context.with_value(decision));
+    assert_eq!(events[0]["xray_trace_id"], "1-5759e988-000000000000000000000001");
+}
+
+#[test]
+fn a_record_of_several_lines_stays_one_line() {
+    let (lines, events) = logged(|| tracing::warn!(text = "c\nd", "a\nb\r"));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with("a\\nb\\r text=c\\nd"), "{lines:?}");
+    assert_eq!(events[0]["message"], "a\nb\r");
+}
+
+#[test]
+fn an_empty_record_and_those_of_the_library_s_own_threads_are_not_shipped() {
+    let (lines, events) = logged(|| tracing::info!(""));
+    assert_eq!((lines.len(), events.len()), (1, 0));
+    let (lines, events) = std::thread::spawn(|| {
+        logged(|| {
+            mark_telemetry_thread();
+            tracing::error!("a call to CloudWatch failed");
+        })
+    })
+    .join()
+    .unwrap();
+    assert_eq!((lines.len(), events.len()), (1, 0));
+}
+
+#[test]
+fn a_value_that_logs_while_it_is_written_does_no_harm() {
+    struct Talkative;
+    impl Debug for Talkative {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            tracing::info!("inner");
+            f.write_str("value")
+        }
+    }
+    let (lines, _) = logged(|| tracing::info!(value = ?Talkative, "outer"));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with("outer value=value"), "{lines:?}");
+}

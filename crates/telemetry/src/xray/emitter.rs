@@ -1,0 +1,252 @@
+//! Documents to the receiver over UDP, as reliably as UDP can be made without its help.
+//!
+//! The receiver's name is resolved and the socket bound to a new local port at least every minute, after an error, and after
+//! a failed poll for sampling rules: a cluster's connection tracking keeps sending a known port to a pod that is gone.
+//! After each round of datagrams the socket is asked whether the network reported that nobody listens; then the round is
+//! sent again. Duplicates do no harm, because X-Ray knows a document by its id.
+
+use crate::health::Health;
+use crate::metrics::{Exporter, Metrics};
+use crate::settings::Address;
+use crate::shutdown::{Flush, Flushes};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tracewright_xray::segment::{DATAGRAM_HEADER, Document};
+
+/// Waiting documents are bounded by number and by size; further ones are dropped and counted.
+const MAX_DOCUMENTS: usize = 8_192;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Documents are gathered for this long and sent together.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many datagrams are sent before the socket is asked about errors: they must fit into the receiver's buffer.
+const ROUND: usize = 64;
+/// How long the network has to report that nobody listens.
+const SETTLE: Duration = Duration::from_millis(10);
+/// How old a resolved address and a local port may become.
+const REBIND: Duration = Duration::from_secs(60);
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// The queue of documents.
+#[derive(Debug)]
+pub(crate) struct Emitter {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    /// Told when the receiver did not answer a poll.
+    pub(super) receiver_may_have_moved: Notify,
+    full: Counter,
+    length: Gauge,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    documents: VecDeque<Document>,
+    bytes: usize,
+}
+
+impl Emitter {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            receiver_may_have_moved: Notify::new(),
+            full: metrics.dropped(Exporter::XRay, "queue_full"),
+            length: metrics.queue("xray"),
+        }
+    }
+
+    /// Queues a document, or drops it and counts its entities if there is no room.
+    pub(super) fn push(&self, document: Document) {
+        let was_empty = {
+            let mut waiting = self.lock();
+            if waiting.documents.len() >= MAX_DOCUMENTS || waiting.bytes + document.json.len() > MAX_BYTES {
+                self.full.inc_by(document.entities as u64);
+                return;
+            }
+            let was_empty = waiting.documents.is_empty();
+            waiting.bytes += document.json.len();
+            waiting.documents.push_back(document);
+            self.length.set(waiting.documents.len() as i64);
+            was_empty
+        };
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn take_round(&self) -> Vec<Document> {
+        let mut waiting = self.lock();
+        let count = waiting.documents.len().min(ROUND);
+        let round: Vec<Document> = waiting.documents.drain(..count).collect();
+        waiting.bytes -= round.iter().map(|document| document.json.len()).sum::<usize>();
+        self.length.set(waiting.documents.len() as i64);
+        round
+    }
+
+    /// Puts a round back to the front; it was counted against the bounds before.
+    fn put_back(&self, round: Vec<Document>) {
+        let mut waiting = self.lock();
+        for document in round.into_iter().rev() {
+            waiting.bytes += document.json.len();
+            waiting.documents.push_front(document);
+        }
+        self.length.set(waiting.documents.len() as i64);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().documents.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends what is queued until a closing flush.
+pub(crate) async fn run(emitter: Arc<Emitter>, address: Address, metrics: Arc<Metrics>, mut flushes: Flushes) {
+    let mut sender = Sender {
+        exported: metrics.exported(Exporter::XRay),
+        emitter: Arc::clone(&emitter),
+        address,
+        connection: None,
+        attempt: 0,
+        resolve_timeout: RESOLVE_TIMEOUT,
+        health: Health::new("sending segments to X-Ray"),
+        metrics,
+    };
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        tokio::select! {
+            biased;
+            flush = flushes.next() => {
+                let closes = flush.closes;
+                sender.send_all(flush).await;
+                if closes {
+                    return;
+                }
+            }
+            () = emitter.receiver_may_have_moved.notified() => sender.connection = None,
+            () = emitter.arrived.notified() => sleep(GATHER).await,
+            () = sleep(backoff), if !emitter.is_empty() => {}
+        }
+        backoff = match sender.send_waiting().await {
+            Ok(()) => FIRST_BACKOFF,
+            Err(()) => (backoff * 2).min(MAX_BACKOFF),
+        };
+    }
+}
+
+struct Sender {
+    emitter: Arc<Emitter>,
+    address: Address,
+    connection: Option<Connection>,
+    /// Which of the resolved addresses is tried.
+    attempt: usize,
+    resolve_timeout: Duration,
+    health: Health,
+    exported: Counter,
+    metrics: Arc<Metrics>,
+}
+
+struct Connection {
+    socket: UdpSocket,
+    since: Instant,
+}
+
+impl Sender {
+    /// Sends round after round; `Err` if the receiver cannot be reached now.
+    async fn send_waiting(&mut self) -> Result<(), ()> {
+        loop {
+            let round = self.emitter.take_round();
+            if round.is_empty() {
+                return Ok(());
+            }
+            match self.send_round(&round).await {
+                Ok(()) => {
+                    self.exported.inc_by(round.iter().map(|document| document.entities as u64).sum());
+                    self.metrics.succeeded(Exporter::XRay);
+                    self.health.good();
+                }
+                Err(error) => {
+                    self.emitter.put_back(round);
+                    self.health.bad(&format_args!("{} is not reached: {error}", self.address));
+                    self.connection = None;
+                    self.attempt += 1;
+                    return Err(());
+                }
+            }
+        }
+    }
+
+    async fn send_round(&mut self, round: &[Document]) -> io::Result<()> {
+        let socket = self.socket().await?;
+        let mut datagram = String::new();
+        for document in round {
+            datagram.clear();
+            datagram.push_str(DATAGRAM_HEADER);
+            datagram.push_str(&document.json);
+            socket.send(datagram.as_bytes()).await?;
+        }
+        sleep(SETTLE).await;
+        socket.take_error()?.map_or(Ok(()), Err)
+    }
+
+    async fn socket(&mut self) -> io::Result<&UdpSocket> {
+        if self.connection.as_ref().is_some_and(|connection| connection.since.elapsed() >= REBIND) {
+            self.connection = None;
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection { socket: self.connect().await?, since: Instant::now() },
+        };
+        Ok(&self.connection.insert(connection).socket)
+    }
+
+    async fn connect(&self) -> io::Result<UdpSocket> {
+        let name = (self.address.host.as_str(), self.address.port);
+        let resolved = timeout(self.resolve_timeout, tokio::net::lookup_host(name)).await;
+        let resolved: Vec<SocketAddr> = resolved.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.collect();
+        if resolved.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        let receiver = resolved[self.attempt % resolved.len()];
+        let any = match receiver.ip() {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        socket.connect(receiver).await?;
+        Ok(socket)
+    }
+
+    /// Sends everything, at most until the deadline, and answers the request; what is left at the end is counted as lost.
+    async fn send_all(&mut self, flush: Flush) {
+        let mut backoff = FIRST_BACKOFF;
+        while !self.emitter.is_empty() && !flush.remaining().is_zero() {
+            self.resolve_timeout = RESOLVE_TIMEOUT.min(flush.remaining());
+            if self.send_waiting().await.is_err() {
+                sleep(backoff.min(flush.remaining())).await;
+                backoff = (backoff * 2).min(MAX_BACKOFF);
+            }
+        }
+        self.resolve_timeout = RESOLVE_TIMEOUT;
+        let complete = self.emitter.is_empty();
+        if flush.closes {
+            let lost = self.metrics.dropped(Exporter::XRay, "shutdown");
+            while let round @ [_, ..] = &self.emitter.take_round()[..] {
+                lost.inc_by(round.iter().map(|document| document.entities as u64).sum());
+            }
+        }
+        flush.done(complete);
+    }
+}

@@ -1,0 +1,176 @@
+//! Open segments: every sampled local root is one, with the spans below it as its subsegments.
+
+use super::decide::{Decider, Decision, RequestFacts};
+use super::emitter::Emitter;
+use super::translate::Facts;
+use crate::health::Health;
+use crate::ids::{segment_id, xray_trace_id};
+use crate::metrics::{Exporter, Metrics};
+use crate::propagation::Incoming;
+use opentelemetry::Context;
+use opentelemetry::trace::{Span as _, SpanContext, SpanId, TraceContextExt};
+use opentelemetry_sdk::trace::{Span, SpanData};
+use prometheus_client::metrics::counter::Counter;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tracewright_xray::header::Sampled;
+use tracewright_xray::id::SegmentId;
+use tracewright_xray::segment::{Origin, Part, Root, Tree};
+
+/// More spans are not followed at a time; the segments of further ones are lost and counted.
+const MAX_OPEN_SPANS: usize = 100_000;
+
+/// Spread over so many locks, threads seldom wait for each other.
+const SHARDS: usize = 16;
+
+/// Follows the spans of sampled segments.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    decider: Arc<Decider>,
+    /// True if OTLP's sampled flag is X-Ray's decision, where no request's decision is in the context.
+    follows_flag: bool,
+    origin: Origin,
+    emitter: Arc<Emitter>,
+    open: [Mutex<HashMap<SpanId, Arc<Segment>>>; SHARDS],
+    too_many: Counter,
+    invalid: Health,
+}
+
+/// One segment that is being recorded.
+#[derive(Debug)]
+struct Segment {
+    decision: Decision,
+    /// The caller's segment, as X-Ray's header names it.
+    parent: Option<SegmentId>,
+    /// The user, if a subsegment's span tells who it is: only segments have one.
+    user: OnceLock<String>,
+    tree: Mutex<Tree>,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        decider: Arc<Decider>,
+        follows_flag: bool,
+        origin: Origin,
+        emitter: Arc<Emitter>,
+        metrics: &Metrics,
+    ) -> Self {
+        Self {
+            decider,
+            follows_flag,
+            origin,
+            emitter,
+            open: std::array::from_fn(|_| Mutex::default()),
+            too_many: metrics.dropped(Exporter::XRay, "too_many_open"),
+            invalid: Health::new("recording of annotations and metadata for X-Ray"),
+        }
+    }
+
+    /// Notes that a span has started below what is active in `context`.
+    pub(crate) fn start(&self, span: &Span, context: &Context) {
+        let own = span.span_context();
+        let above = context.span();
+        let above = above.span_context();
+        let segment = if above.is_valid() && !above.is_remote() {
+            // A span of an unsampled segment, in most cases.
+            let Some(segment) = self.shard(above.span_id()).get(&above.span_id()).cloned() else {
+                return;
+            };
+            let ids = segment_id(own.span_id()).zip(segment_id(above.span_id()));
+            if !ids.is_some_and(|(own, above)| segment.tree().start(own, above)) {
+                self.too_many.inc();
+                return;
+            }
+            segment
+        } else {
+            let Some(segment) = self.begin(own, context) else {
+                return;
+            };
+            Arc::new(segment)
+        };
+        let mut shard = self.shard(own.span_id());
+        if shard.len() < MAX_OPEN_SPANS / SHARDS {
+            shard.insert(own.span_id(), segment);
+        } else {
+            self.too_many.inc();
+        }
+    }
+
+    /// The segment of a local root, if it is sampled.
+    fn begin(&self, own: &SpanContext, context: &Context) -> Option<Segment> {
+        let incoming = context.get::<Incoming>();
+        let decision = match context.get::<Decision>() {
+            Some(decision) => decision.clone(),
+            None => {
+                let flag = if own.is_sampled() { Sampled::Yes } else { Sampled::No };
+                let caller = incoming.and_then(|incoming| incoming.header.sampled);
+                let caller = match caller {
+                    None | Some(Sampled::Ask) if self.follows_flag => Some(flag),
+                    caller => caller,
+                };
+                self.decider.decide(caller, RequestFacts::default())
+            }
+        };
+        if !decision.sampled {
+            return None;
+        }
+        let trace = xray_trace_id(own.trace_id())?;
+        let parent = incoming.filter(|incoming| incoming.header.root == Some(trace)).and_then(|i| i.header.parent);
+        let tree = Mutex::new(Tree::new(trace, segment_id(own.span_id())?));
+        Some(Segment { decision, parent, user: OnceLock::new(), tree })
+    }
+
+    /// Notes that a span has ended, and sends what is complete.
+    pub(crate) fn end(&self, span: &SpanData) {
+        let id = span.span_context.span_id();
+        let Some(segment) = self.shard(id).remove(&id) else {
+            return;
+        };
+        let (Some(id), Some(trace)) = (segment_id(id), xray_trace_id(span.span_context.trace_id())) else {
+            return;
+        };
+        let facts = Facts::of(span);
+        let mut entity = facts.entity(span);
+        let mut tree = segment.tree();
+        entity.cause = facts.first_exception().and_then(|exception| tree.known_exception(exception));
+        let is_root = tree.root() == id;
+        if is_root {
+            let remote = span.parent_span_is_remote.then(|| segment_id(span.parent_span_id)).flatten();
+            entity.name = &segment.decision.name;
+            entity.namespace = None;
+            entity.root = Some(Root {
+                trace,
+                parent: segment.parent.or(remote),
+                origin: &self.origin,
+                sampling_rule: segment.decision.rule.as_deref(),
+                user: facts.user.or(segment.user.get().map(String::as_str)),
+            });
+        } else if let Some(user) = facts.user {
+            // The first one stays.
+            let _ = segment.user.set(user.to_owned());
+        }
+        let (part, report) = Part::write(id, &entity);
+        if report.annotations_dropped + report.metadata_dropped > 0 {
+            self.invalid.bad(&format_args!(
+                "{} annotations and {} metadata of {} are not valid or do not fit",
+                report.annotations_dropped, report.metadata_dropped, span.name
+            ));
+        }
+        let documents = if is_root { tree.end_root(part) } else { tree.end(id, part) };
+        drop(tree);
+        for document in documents {
+            self.emitter.push(document);
+        }
+    }
+
+    fn shard(&self, id: SpanId) -> MutexGuard<'_, HashMap<SpanId, Arc<Segment>>> {
+        let shard = usize::from(id.to_bytes()[7]) % SHARDS;
+        self.open[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Segment {
+    fn tree(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
