@@ -43,8 +43,8 @@ clippy: ## Check with clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 deny: $(DENY) ## Check licences, sources, banned crates and, where they can be had, security advisories
-	$(DENY) --locked check bans licenses sources
-	@if $(DENY) --locked fetch db >/dev/null 2>&1; then \
+	$(DENY) --locked check --hide-inclusion-graph bans licenses sources
+	@if GIT_TERMINAL_PROMPT=0 timeout 120 $(DENY) --locked fetch db >/dev/null 2>&1; then \
 	  echo 'advisories: the database was fetched and is checked'; \
 	  $(DENY) --locked check --disable-fetch advisories; \
 	else \

@@ -145,6 +145,17 @@ impl Operator {
         format!("http://{}/metrics", self.metrics.address())
     }
 
+    /// The sum of the samples whose line begins with `prefix`: `tracewright_reconciles_total`, or with labels. A sample
+    /// that is not there counts as nothing.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metric(&self, prefix: &str) -> reqwest::Result<f64> {
+        let text = reqwest::get(self.metrics_url()).await?.error_for_status()?.text().await?;
+        let samples = text.lines().filter(|line| line.starts_with(prefix));
+        Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
     /// Where it says whether it is ready.
     #[must_use]
     pub fn ready_url(&self) -> String {

@@ -198,8 +198,9 @@ async fn rates_limits_accounts_clock_and_state_are_what_they_were_set_to() -> Re
 #[tokio::test]
 async fn a_mistake_is_told() -> Result<()> {
     let aws = Aws::start()?;
-    let refused = aws.control().inject(&Fault::throttle("xray.Nonsense"));
-    let refused = refused.await.err().context("it was taken")?;
+    let fault = Fault::throttle("xray.Nonsense");
+    let refused = aws.control().inject(&fault).await;
+    let refused = refused.err().context("it was taken")?;
     assert!(refused.to_string().contains("xray.Nonsense"), "{refused}");
     Ok(())
 }

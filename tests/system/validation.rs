@@ -345,9 +345,12 @@ fn lint_says_the_sentences_of_each_row() -> Result<()> {
     let failures: Vec<_> = rows
         .iter()
         .zip(lint_all(profiles.iter())?)
-        .filter(|(row, findings)| row.told() != told_by_lint(findings))
-        .map(|(row, findings)| {
-            format!("  {}\n    expected {:?}\n    told     {:?}", row.spec, row.told(), told_by_lint(&findings))
+        .filter_map(|(row, findings)| {
+            let told = row.told();
+            // The API server goes no further than unknown fields.
+            let not_checked = told.iter().any(|(_, sentence)| sentence.starts_with("unknown field"));
+            let difference = difference(&Answer { told, not_checked }, &told_by_lint(&findings))?;
+            Some(format!("  {}\n    {difference}", row.spec))
         })
         .collect();
     report("rows are told otherwise", &failures)
@@ -452,7 +455,7 @@ fn full_profile() -> Result<Value> {
 fn changes(profile: &Value) -> Vec<(String, Value)> {
     let long = "x".repeat(700);
     let values = [
-        json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(1e10), json!(""), json!("x"), json!(" a b "),
+        json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(10_000_000_000_i64), json!(""), json!("x"), json!(" a b "),
         json!("ä|*?"), json!(long), json!([]), json!([null]), json!({}), json!({"x": "y"}),
     ];
     let mut pointers = Vec::new();

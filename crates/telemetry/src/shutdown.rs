@@ -32,11 +32,13 @@ impl Flush {
 pub(crate) struct Flushes(watch::Receiver<Option<Flush>>);
 
 impl Flushes {
-    /// Waits for the next request. A lost [`Flusher`] asks for nothing more.
+    /// Waits for the next request. A [`Flusher`] that is dropped asks to close.
     pub(crate) async fn next(&mut self) -> Flush {
+        const UNASKED: Duration = Duration::from_secs(5);
         loop {
             if self.0.changed().await.is_err() {
-                std::future::pending::<()>().await;
+                let (done, _) = mpsc::channel();
+                return Flush { deadline: Instant::now() + UNASKED, closes: true, done };
             }
             if let Some(flush) = self.0.borrow_and_update().clone() {
                 return flush;
@@ -111,6 +113,14 @@ mod tests {
             });
         }
         tokio::task::block_in_place(|| assert!(!flusher.flush(soon(), false), "one of two is incomplete"));
+    }
+
+    #[tokio::test]
+    async fn tasks_close_when_nobody_is_left_to_ask_them() {
+        let flusher = Flusher::new();
+        let mut flushes = flusher.subscribe();
+        drop(flusher);
+        assert!(flushes.next().await.closes);
     }
 
     #[tokio::test(flavor = "multi_thread")]

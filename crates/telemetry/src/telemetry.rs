@@ -24,7 +24,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// Running telemetry. Clones share it.
+/// Running telemetry. Clones share it; when the last one is dropped, what waits is delivered in the background and delivery
+/// ends.
 ///
 /// Nothing it does fails or waits: what cannot be delivered is dropped, counted and, once, logged.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completions, crd, lint};
+use crate::commands::{completions, crd, lint, operator, plan, uninstall};
 
 /// Keeps AWS X-Ray, CloudWatch Logs and the telemetry settings of workloads as ObservabilityProfiles declare them.
 #[derive(Debug, Parser)]
@@ -29,6 +29,12 @@ pub enum Command {
     Crd(crd::Crd),
     /// Checks profiles without a cluster and without an AWS account
     Lint(lint::Lint),
+    /// Shows what profiles would change in AWS, and changes nothing
+    Plan(plan::Plan),
+    /// Runs the operator
+    Operator(Box<operator::Operator>),
+    /// Releases all profiles, before the operator is removed
+    Uninstall(uninstall::Uninstall),
     /// Prints the completions of a shell
     Completions(completions::Completions),
 }

@@ -10,6 +10,7 @@ pub mod lint;
 pub mod metrics;
 pub mod observe;
 pub mod operator;
+pub mod plan;
 mod stdout;
 
 use std::ffi::OsString;
@@ -47,6 +48,9 @@ fn execute(command: Command, program: Program, out: &mut dyn Write) -> Result<Ou
     let outcome = match command {
         Command::Crd(crd) => crd.run(out),
         Command::Lint(lint) => lint.run(out),
+        Command::Plan(plan) => plan.run(out),
+        Command::Operator(operator) => operator.run(),
+        Command::Uninstall(uninstall) => uninstall.run(out),
         Command::Completions(completions) => completions.run(program, out),
     }?;
     out.flush()?;

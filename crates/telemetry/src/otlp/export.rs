@@ -151,10 +151,15 @@ impl Drop for InFlight {
 }
 
 impl Export {
-    /// Delivers a batch; true if the receiver took all of it.
-    async fn deliver(self: Arc<Self>, batch: Batch) -> bool {
-        let in_flight =
-            InFlight { spans: batch.spans as u64, metrics: Arc::clone(&self.metrics), settled: false };
+    /// Delivers a batch; true if the receiver took all of it. The batch counts as under way from the call on, even if the
+    /// future is dropped before it is polled.
+    fn deliver(self: Arc<Self>, batch: Batch) -> impl Future<Output = bool> {
+        let spans = batch.spans as u64;
+        let in_flight = InFlight { spans, metrics: Arc::clone(&self.metrics), settled: false };
+        self.deliver_counted(batch, in_flight)
+    }
+
+    async fn deliver_counted(self: Arc<Self>, batch: Batch, in_flight: InFlight) -> bool {
         let body = self.client.body(encode::request(&self.resource, &batch.scopes));
         drop(batch);
         match self.post_until_settled(body).await {

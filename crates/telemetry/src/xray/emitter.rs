@@ -27,8 +27,10 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Documents are gathered for this long and sent together.
 const GATHER: Duration = Duration::from_millis(20);
-/// How many datagrams are sent before the socket is asked about errors: they must fit into the receiver's buffer.
-const ROUND: usize = 64;
+/// How many datagrams, and of which size together, are sent before the socket is asked about errors: they fit into the buffer
+/// that Linux gives the receiver by default, as does one of the largest.
+const ROUND_DOCUMENTS: usize = 64;
+const ROUND_BYTES: usize = 64 * 1024;
 /// How long the network has to report that nobody listens.
 const SETTLE: Duration = Duration::from_millis(10);
 /// How old a resolved address and a local port may become.
@@ -86,9 +88,15 @@ impl Emitter {
 
     fn take_round(&self) -> Vec<Document> {
         let mut waiting = self.lock();
-        let count = waiting.documents.len().min(ROUND);
-        let round: Vec<Document> = waiting.documents.drain(..count).collect();
-        waiting.bytes -= round.iter().map(|document| document.json.len()).sum::<usize>();
+        let mut round = Vec::new();
+        let mut bytes = 0;
+        while round.len() < ROUND_DOCUMENTS
+            && let Some(document) = waiting.documents.pop_front_if(|next| round.is_empty() || bytes + next.json.len() <= ROUND_BYTES)
+        {
+            bytes += document.json.len();
+            round.push(document);
+        }
+        waiting.bytes -= bytes;
         self.length.set(waiting.documents.len() as i64);
         round
     }

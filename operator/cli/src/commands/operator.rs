@@ -20,16 +20,13 @@ impl Operator {
     /// # Errors
     /// [`Error::Operator`], where it cannot start.
     pub fn run(self) -> Result<Outcome, Error> {
-        // kube and the AWS SDKs share one TLS provider. An error means that one is installed already.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let filter = EnvFilter::try_new(&self.settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         match self.settings.log_format {
             LogFormat::Text => log.with_target(false).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(operator::run(self.settings))?;
+        super::runtime()?.block_on(operator::run(self.settings))?;
         Ok(Outcome::Clean)
     }
 }

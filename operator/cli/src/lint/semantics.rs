@@ -1,7 +1,7 @@
 //! What neither schema nor rules can see: filter expressions, fields that do not go together, and profiles that get in
 //! each other's way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tracewright_core::advice::{advise, declared_rules};
 use tracewright_core::crd::{AdoptionPolicy, ObservabilityProfile, Otlp, Protocol, SamplerType};
@@ -9,6 +9,7 @@ use tracewright_core::field::FieldPath;
 use tracewright_core::identity::Kind;
 use tracewright_xray::contract::condition::reason as condition;
 use tracewright_xray::filter;
+use tracewright_xray::rule::SamplingRule;
 
 use super::finding::{Level, reason};
 
@@ -41,12 +42,18 @@ impl Remark {
 #[must_use]
 pub fn remarks(profiles: &[&ObservabilityProfile]) -> Vec<Vec<Remark>> {
     let mut remarks: Vec<Vec<Remark>> = profiles.iter().map(|profile| about(profile)).collect();
-    for (index, profile) in profiles.iter().enumerate() {
-        let others = profiles.iter().enumerate().filter(|(other, _)| *other != index);
-        let neighbours = others.filter(|(_, other)| Account::of(other) == Account::of(profile));
-        let rules: Vec<_> = neighbours.flat_map(|(_, other)| declared_rules(&other.spec)).collect();
-        let advice = advise(&profile.spec, &rules).into_iter();
-        remarks[index].extend(advice.map(|advice| Remark::warning(advice.reason, advice.field, advice.message)));
+    // The first declaration of a name counts; that there are more is told apart.
+    let mut rules: HashMap<Account, BTreeMap<String, SamplingRule>> = HashMap::new();
+    for profile in profiles {
+        let account = rules.entry(Account::of(profile)).or_default();
+        for rule in declared_rules(&profile.spec) {
+            account.entry(rule.rule_name.clone()).or_insert(rule);
+        }
+    }
+    for (remarks, profile) in remarks.iter_mut().zip(profiles) {
+        let account: Vec<_> = rules[&Account::of(profile)].values().cloned().collect();
+        let advice = advise(&profile.spec, &account).into_iter();
+        remarks.extend(advice.map(|advice| Remark::warning(advice.reason, advice.field, advice.message)));
     }
     for (index, remark) in declared_twice(profiles) {
         remarks[index].push(remark);

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use kube_cel::Validator;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use tracewright_core::field::{FieldPath, Segment};
 
 use super::metadata;
@@ -83,7 +83,7 @@ fn unknown_fields(schema: &Schema, value: &Value, path: &FieldPath, violations: 
                     unknown_fields(schema, value, &path.field(key), violations);
                 } else if let Some(schema) = &schema.additional_properties {
                     unknown_fields(schema, value, &path.key(key), violations);
-                } else if schema.kind == Some(Kind::Object) {
+                } else {
                     violations.push(unknown_field(schema, path.field(key), key));
                 }
             }
@@ -102,7 +102,7 @@ fn unknown_fields(schema: &Schema, value: &Value, path: &FieldPath, violations: 
 fn unknown_field(schema: &Schema, field: FieldPath, key: &str) -> Violation {
     let alike = schema.properties.keys().map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase()), known));
     let suggestion = alike.filter(|(likeness, _)| *likeness >= SIMILAR).max_by(|a, b| a.0.total_cmp(&b.0));
-    let mut message = format!("unknown field \"{field}\"");
+    let mut message = format!("unknown field \"{}\"", in_body(&field));
     if let Some((_, known)) = suggestion {
         message += &format!("; did you mean {known}?");
     }
@@ -175,12 +175,12 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
             }
         }
         Value::Number(number) => {
-            if schema.format.as_deref() == Some("int32")
-                && number.as_i64().is_none_or(|number| i32::try_from(number).is_err())
+            if let Some(format) = &schema.format
+                && schema.kind == Some(Kind::Integer)
+                && !fits(number, format)
             {
-                let path = in_body(path);
-                let message = "Checked value must be of type integer with format int32";
-                say(Check::Schema, format!("Invalid value: \"\": {message} in {path}"));
+                let message = format!("Checked value must be of type integer with format {format} in {}", in_body(path));
+                say(Check::Schema, format!("Invalid value: \"\": {message}"));
             }
         }
         Value::Array(items) => {
@@ -207,6 +207,13 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
             object_structure(schema, fields, path, violations);
         }
         Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn fits(number: &Number, format: &str) -> bool {
+    match format {
+        "int32" => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        _ => number.as_i64().is_some(),
     }
 }
 
@@ -262,6 +269,13 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 fn duplicates(schema: &Schema, items: &[Value], path: &FieldPath, violations: &mut Vec<Violation>) {
+    if schema.list_type == Some(ListType::Map)
+        && let Some(index) = items.iter().position(|item| !item.is_object() && !item.is_null())
+    {
+        let message = "must be an object for an array of list-type map".to_owned();
+        violations.push(Violation { field: path.index(index), message, check: Check::Schema });
+        return;
+    }
     let key_of = |item: &Value| match schema.list_type {
         Some(ListType::Set) => Some(item.clone()),
         Some(ListType::Map) => {

@@ -130,7 +130,7 @@ async fn view(
         None => suspects(&account, desired, not_before).await?,
     };
     // The id of the cluster only says which log groups an earlier look has marked, and there was none.
-    let observed = observe(&account, desired, Some(&memory), "", not_before).await?;
+    let observed = observe(&account, desired, Some(&memory), "", not_before, None).await?;
     Ok(View { account, observed })
 }
 

@@ -52,18 +52,15 @@ impl Surroundings {
 
     /// Looks at the cluster of the kubeconfig, or of the pod that this runs in.
     pub async fn look() -> Self {
-        let config = match Config::infer().await {
+        let mut config = match Config::infer().await {
             Ok(config) => config,
             Err(error) => return Self::assumed(&format!("no cluster is configured ({})", chain(&error))),
         };
         let (server, namespace) = (config.cluster_url.clone(), config.default_namespace.clone());
         let looked = async {
-            let client = Client::try_from(Config {
-                connect_timeout: Some(CONNECT_TIMEOUT),
-                read_timeout: Some(TIMEOUT),
-                ..config
-            })?;
-            read(&client).await
+            config.connect_timeout = Some(CONNECT_TIMEOUT);
+            config.read_timeout = Some(TIMEOUT);
+            read(&Client::try_from(config)?).await
         };
         match tokio::time::timeout(TIMEOUT, looked).await {
             Ok(Ok(surroundings)) => Self { namespace: Some(namespace), ..surroundings },

@@ -23,11 +23,17 @@ mod tests {
         let pod = ["istio-proxy", "app", "worker"];
         assert_eq!(containers(None, pod).collect::<Vec<_>>(), ["app", "worker"]);
         let named = ["istio-proxy".to_owned(), "absent".to_owned()];
-        assert_eq!(containers(Some(&named), pod).collect::<Vec<_>>(), ["istio-proxy"]);
+        assert_eq!(
+            containers(Some(&named), pod).collect::<Vec<_>>(),
+            ["istio-proxy"]
+        );
     }
 
     #[test]
     fn every_well_known_sidecar_is_left_out() {
-        assert_eq!(containers(None, SIDECAR_CONTAINERS.iter().copied()).count(), 0);
+        assert_eq!(
+            containers(None, SIDECAR_CONTAINERS.iter().copied()).count(),
+            0
+        );
     }
 }

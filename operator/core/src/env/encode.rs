@@ -77,7 +77,10 @@ mod tests {
             if let Some(after) = rest.strip_prefix('$') {
                 output.push('$');
                 rest = after;
-            } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|opened| opened.split_once(')')) {
+            } else if let Some((name, after)) = rest
+                .strip_prefix('(')
+                .and_then(|opened| opened.split_once(')'))
+            {
                 output.push_str(&format!("<{name}>"));
                 rest = after;
             } else {

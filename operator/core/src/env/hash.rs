@@ -61,7 +61,11 @@ pub(crate) fn field_ref(mut hasher: Hasher, path: &str) -> Hash {
 }
 
 pub(crate) fn secret_key_ref(mut hasher: Hasher, name: &str, key: &str, optional: bool) -> Hash {
-    hasher.text(if optional { "optional secretKeyRef" } else { "secretKeyRef" });
+    hasher.text(if optional {
+        "optional secretKeyRef"
+    } else {
+        "secretKeyRef"
+    });
     hasher.text(name);
     hasher.text(key);
     hasher.finish()
@@ -86,7 +90,9 @@ impl FromStr for Hash {
         if text.len() != 16 {
             return Err(invalid());
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| invalid())
+        u64::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| invalid())
     }
 }
 
@@ -98,7 +104,9 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -107,15 +115,19 @@ mod tests {
     use super::*;
 
     fn fnv(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+        bytes.iter().fold(OFFSET_BASIS, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
+        })
     }
 
     #[test]
     fn the_function_is_fnv_1a_of_the_published_vectors() {
         // draft-eastlake-fnv, "FNV-1a 64-bit" test vectors.
-        for (text, expected) in
-            [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
-        {
+        for (text, expected) in [
+            ("", 0xcbf2_9ce4_8422_2325),
+            ("a", 0xaf63_dc4c_8601_ec8c),
+            ("foobar", 0x8594_4171_f739_67e8),
+        ] {
             assert_eq!(fnv(text.as_bytes()), expected, "{text}");
         }
         let mut hasher = Hasher::default();
@@ -129,7 +141,13 @@ mod tests {
         let hash = Hash(0x0042);
         assert_eq!(hash.to_string(), "0000000000000042");
         assert_eq!("0000000000000042".parse(), Ok(hash));
-        for text in ["", "42", "000000000000004g", "00000000000000421", "+00000000000042x"] {
+        for text in [
+            "",
+            "42",
+            "000000000000004g",
+            "00000000000000421",
+            "+00000000000042x",
+        ] {
             assert!(text.parse::<Hash>().is_err(), "{text}");
         }
     }

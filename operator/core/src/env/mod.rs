@@ -63,9 +63,7 @@ impl Rendered {
         match &self.value {
             Value::Literal(value) => literal(hasher, value),
             Value::FieldRef(path) => field_ref(hasher, path),
-            Value::SecretKeyRef(SecretKey { name, key }) => {
-                secret_key_ref(hasher, name, key, true)
-            }
+            Value::SecretKeyRef(SecretKey { name, key }) => secret_key_ref(hasher, name, key, true),
         }
     }
 
@@ -97,9 +95,7 @@ impl Rendered {
 /// The hash over all entries of a workload, by container, in order: the value of the pod template's annotation
 /// `tracewright.dev/env-hash`.
 #[must_use]
-pub fn hash_all<'a>(
-    containers: impl IntoIterator<Item = (&'a str, &'a [Rendered])>,
-) -> Hash {
+pub fn hash_all<'a>(containers: impl IntoIterator<Item = (&'a str, &'a [Rendered])>) -> Hash {
     let mut hasher = Hasher::default();
     for (container, entries) in containers {
         hasher.text(container);

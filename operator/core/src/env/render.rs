@@ -45,20 +45,29 @@ pub fn render(version: u32, target: &Target<'_>) -> Option<Vec<Rendered>> {
 /// The service's name: the profile's, or the workload's own.
 #[must_use]
 pub fn service_name<'a>(spec: &'a ObservabilityProfileSpec, workload: &'a str) -> &'a str {
-    spec.service.as_ref().and_then(|service| service.name.as_deref()).unwrap_or(workload)
+    spec.service
+        .as_ref()
+        .and_then(|service| service.name.as_deref())
+        .unwrap_or(workload)
 }
 
 /// The log group that the workloads write to, if any.
 #[must_use]
 pub fn log_group(spec: &ObservabilityProfileSpec) -> Option<&str> {
     let logs = spec.logs.as_ref()?;
-    logs.ship.as_deref().or_else(|| logs.groups.first().map(|group| group.name.as_str()))
+    logs.ship
+        .as_deref()
+        .or_else(|| logs.groups.first().map(|group| group.name.as_str()))
 }
 
 /// Keys of Secrets that the variables of a profile refer to.
 #[must_use]
 pub fn secret_keys(spec: &ObservabilityProfileSpec) -> BTreeSet<SecretKey> {
-    let headers = spec.traces.as_ref().and_then(|traces| traces.otlp.as_ref()).map(|otlp| &otlp.headers);
+    let headers = spec
+        .traces
+        .as_ref()
+        .and_then(|traces| traces.otlp.as_ref())
+        .map(|otlp| &otlp.headers);
     headers
         .into_iter()
         .flatten()

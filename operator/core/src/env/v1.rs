@@ -26,13 +26,20 @@ pub(super) fn render(target: &Target<'_>) -> Vec<Rendered> {
     list.extend(identity(target));
     list.extend(exporters(traces));
     list.extend(otlp.map(otlp_exporter).unwrap_or_default());
-    list.extend(traces.and_then(|traces| traces.propagators.as_deref()).map(propagators));
+    list.extend(
+        traces
+            .and_then(|traces| traces.propagators.as_deref())
+            .map(propagators),
+    );
     if let Some(sampler) = traces.and_then(|traces| traces.sampler.as_ref()) {
         list.extend(sampler_pair(sampler, target.receiver));
     }
     list.extend(xray(target));
     list.extend(logs(target));
-    for EnvVar { name, value } in traces.map(|traces| traces.env.as_slice()).unwrap_or_default() {
+    for EnvVar { name, value } in traces
+        .map(|traces| traces.env.as_slice())
+        .unwrap_or_default()
+    {
         let own = Rendered::literal(name, escape(value));
         // OTEL_METRICS_EXPORTER and OTEL_LOGS_EXPORTER have fixed values but no field of their own; all other names
         // above are refused in `traces.env` at admission.
@@ -50,8 +57,14 @@ fn reference(name: &str) -> String {
 
 fn helpers(otlp: Option<&Otlp>) -> Vec<Rendered> {
     let mut helpers = vec![
-        Rendered { name: variable::POD_NAME.to_owned(), value: Value::FieldRef("metadata.name") },
-        Rendered { name: variable::NODE_NAME.to_owned(), value: Value::FieldRef("spec.nodeName") },
+        Rendered {
+            name: variable::POD_NAME.to_owned(),
+            value: Value::FieldRef("metadata.name"),
+        },
+        Rendered {
+            name: variable::NODE_NAME.to_owned(),
+            value: Value::FieldRef("spec.nodeName"),
+        },
     ];
     for header in otlp.map(|otlp| otlp.headers.as_slice()).unwrap_or_default() {
         if let Some(source) = &header.value_from {
@@ -71,22 +84,35 @@ fn identity(target: &Target<'_>) -> [Rendered; 2] {
     let service = target.spec.service.as_ref();
     let mut attributes: BTreeMap<&str, String> = BTreeMap::new();
     if let Some(service) = service {
-        attributes
-            .extend(service.attributes.iter().map(|(key, value)| (key.as_str(), list_value(value))));
         attributes.extend(
-            service.namespace.iter().map(|namespace| ("service.namespace", list_value(namespace))),
+            service
+                .attributes
+                .iter()
+                .map(|(key, value)| (key.as_str(), list_value(value))),
+        );
+        attributes.extend(
+            service
+                .namespace
+                .iter()
+                .map(|namespace| ("service.namespace", list_value(namespace))),
         );
     }
-    attributes.extend(log_group(target.spec).map(|group| ("aws.log.group.names", list_value(group))));
+    attributes
+        .extend(log_group(target.spec).map(|group| ("aws.log.group.names", list_value(group))));
     attributes.extend([
         ("k8s.container.name", list_value(target.container)),
-        (target.kind.resource_attribute(), list_value(target.workload)),
+        (
+            target.kind.resource_attribute(),
+            list_value(target.workload),
+        ),
         ("k8s.namespace.name", list_value(target.namespace)),
         ("k8s.node.name", reference(variable::NODE_NAME)),
         ("k8s.pod.name", reference(variable::POD_NAME)),
     ]);
-    let attributes: Vec<_> =
-        attributes.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let attributes: Vec<_> = attributes
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     [
         Rendered::literal(
             variable::OTEL_SERVICE_NAME,
@@ -119,12 +145,18 @@ fn otlp_exporter(otlp: &Otlp) -> Vec<Rendered> {
         Protocol::Grpc => "grpc",
     };
     let mut list = vec![
-        Rendered::literal(variable::OTEL_EXPORTER_OTLP_ENDPOINT, escape(&otlp.endpoint)),
+        Rendered::literal(
+            variable::OTEL_EXPORTER_OTLP_ENDPOINT,
+            escape(&otlp.endpoint),
+        ),
         Rendered::literal(variable::OTEL_EXPORTER_OTLP_PROTOCOL, protocol),
     ];
     if !otlp.headers.is_empty() {
         let headers: Vec<_> = otlp.headers.iter().map(header).collect();
-        list.push(Rendered::literal(variable::OTEL_EXPORTER_OTLP_HEADERS, headers.join(",")));
+        list.push(Rendered::literal(
+            variable::OTEL_EXPORTER_OTLP_HEADERS,
+            headers.join(","),
+        ));
     }
     list.extend(otlp.compression.map(|compression| {
         let compression = match compression {
@@ -205,20 +237,40 @@ fn xray(target: &Target<'_>) -> Vec<Rendered> {
     let mut list = Vec::new();
     if let Some(receiver) = target.receiver {
         let name = service_name(target.spec, target.workload);
-        list.push(Rendered::literal(variable::AWS_XRAY_DAEMON_ADDRESS, escape(receiver)));
-        list.push(Rendered::literal(variable::AWS_XRAY_TRACING_NAME, escape(name)));
+        list.push(Rendered::literal(
+            variable::AWS_XRAY_DAEMON_ADDRESS,
+            escape(receiver),
+        ));
+        list.push(Rendered::literal(
+            variable::AWS_XRAY_TRACING_NAME,
+            escape(name),
+        ));
     }
-    let pattern = target.spec.xray.as_ref().and_then(|xray| xray.dynamic_naming.as_deref());
+    let pattern = target
+        .spec
+        .xray
+        .as_ref()
+        .and_then(|xray| xray.dynamic_naming.as_deref());
     list.extend(pattern.map(|pattern| Rendered::literal(variable::AWS_XRAY_URL, escape(pattern))));
     list
 }
 
 fn logs(target: &Target<'_>) -> Vec<Rendered> {
-    let Some(group) = log_group(target.spec) else { return Vec::new() };
+    let Some(group) = log_group(target.spec) else {
+        return Vec::new();
+    };
     let mut list = Vec::new();
-    list.extend(target.region.map(|region| Rendered::literal(variable::AWS_REGION, escape(region))));
+    list.extend(
+        target
+            .region
+            .map(|region| Rendered::literal(variable::AWS_REGION, escape(region))),
+    );
     list.push(Rendered::literal(variable::LOG_GROUP, escape(group)));
-    let stream = format!("{}/{}", reference(variable::POD_NAME), escape(target.container));
+    let stream = format!(
+        "{}/{}",
+        reference(variable::POD_NAME),
+        escape(target.container)
+    );
     list.push(Rendered::literal(variable::LOG_STREAM, stream));
     list
 }

@@ -12,7 +12,10 @@ use crate::workload::{Container, Entry, Form};
 type Recorded = BTreeMap<String, Hash>;
 
 /// Two variables that mean something only together.
-const PAIR: [&str; 2] = [variable::OTEL_TRACES_SAMPLER, variable::OTEL_TRACES_SAMPLER_ARG];
+const PAIR: [&str; 2] = [
+    variable::OTEL_TRACES_SAMPLER,
+    variable::OTEL_TRACES_SAMPLER_ARG,
+];
 
 /// Compares a container with the entries that it should have.
 ///
@@ -28,9 +31,18 @@ pub(super) fn change<'a>(
     let ours = ours(container, recorded);
     let repeated = repeated(container);
     if !repeated.is_empty() {
-        let left = repeated.into_iter().map(|name| left(container, name, DUPLICATE_ENV)).collect();
+        let left = repeated
+            .into_iter()
+            .map(|name| left(container, name, DUPLICATE_ENV))
+            .collect();
         let keep = still_there(container, recorded);
-        return (Change { keep, ..Change::default() }, left);
+        return (
+            Change {
+                keep,
+                ..Change::default()
+            },
+            left,
+        );
     }
     let set_by_user: BTreeMap<&str, &'static str> = container
         .env
@@ -47,13 +59,33 @@ pub(super) fn change<'a>(
         .map(|entry| (*entry, form(container, &entry.name)))
         .collect();
     let names: BTreeSet<_> = desired.iter().map(|entry| entry.name.as_str()).collect();
-    let delete: Vec<_> = ours.keys().copied().filter(|name| !names.contains(name)).collect();
+    let delete: Vec<_> = ours
+        .keys()
+        .copied()
+        .filter(|name| !names.contains(name))
+        .collect();
     let touched = !set.is_empty() || !delete.is_empty() || broken_order(container, &names);
-    let order = if touched { order(container, &desired, &ours) } else { Vec::new() };
+    let order = if touched {
+        order(container, &desired, &ours)
+    } else {
+        Vec::new()
+    };
     let mut keep = still_there(container, recorded);
     keep.retain(|name, _| !ours.contains_key(name.as_str()));
-    keep.extend(desired.iter().map(|entry| (entry.name.clone(), entry.hash())));
-    (Change { set, delete, order, keep }, lefts)
+    keep.extend(
+        desired
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.hash())),
+    );
+    (
+        Change {
+            set,
+            delete,
+            order,
+            keep,
+        },
+        lefts,
+    )
 }
 
 /// Takes everything of ours out of a container.
@@ -61,7 +93,11 @@ pub(super) fn withdraw<'a>(container: &'a Container, recorded: Option<&Recorded>
     let ours = ours(container, recorded);
     Change {
         delete: ours.keys().copied().collect(),
-        order: if ours.is_empty() { Vec::new() } else { order(container, &[], &ours) },
+        order: if ours.is_empty() {
+            Vec::new()
+        } else {
+            order(container, &[], &ours)
+        },
         ..Change::default()
     }
 }
@@ -71,8 +107,13 @@ pub(super) fn withdraw<'a>(container: &'a Container, recorded: Option<&Recorded>
 ///
 /// An entry without any value counts as unchanged. It is what remains of ours when a server-side apply took the value
 /// over and let go of it later: the API server then removes the value and leaves the entry.
-fn ours<'a>(container: &'a Container, recorded: Option<&Recorded>) -> BTreeMap<&'a str, Option<Hash>> {
-    let Some(recorded) = recorded else { return BTreeMap::new() };
+fn ours<'a>(
+    container: &'a Container,
+    recorded: Option<&Recorded>,
+) -> BTreeMap<&'a str, Option<Hash>> {
+    let Some(recorded) = recorded else {
+        return BTreeMap::new();
+    };
     let repeated = repeated(container);
     container
         .env
@@ -91,12 +132,22 @@ fn ours<'a>(container: &'a Container, recorded: Option<&Recorded>) -> BTreeMap<&
 /// the record, so that what they leave of it is recognised.
 fn still_there(container: &Container, recorded: Option<&Recorded>) -> Recorded {
     let there = |name: &String| container.env.iter().any(|entry| entry.name == *name);
-    recorded.into_iter().flatten().filter(|(name, _)| there(name)).map(|(name, hash)| (name.clone(), *hash)).collect()
+    recorded
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| there(name))
+        .map(|(name, hash)| (name.clone(), *hash))
+        .collect()
 }
 
 fn repeated(container: &Container) -> BTreeSet<&str> {
     let mut seen = BTreeSet::new();
-    container.env.iter().map(|entry| entry.name.as_str()).filter(|name| !seen.insert(*name)).collect()
+    container
+        .env
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .filter(|name| !seen.insert(*name))
+        .collect()
 }
 
 /// Shares the rendered entries between those to be written and those left to the user. An entry is left with what it
@@ -114,7 +165,10 @@ fn share<'a>(
     for entry in rendered {
         let name = entry.name.as_str();
         let depends = (no_pair && PAIR.contains(&name))
-            || entry.references().iter().any(|reference| out.contains(reference));
+            || entry
+                .references()
+                .iter()
+                .any(|reference| out.contains(reference));
         if let Some(reason) = set_by_user.get(name) {
             lefts.push(left(container, name, reason));
         } else if unwanted.contains(name) {
@@ -131,7 +185,11 @@ fn share<'a>(
 }
 
 fn left(container: &Container, variable: &str, reason: &'static str) -> Left {
-    Left { container: container.name.clone(), variable: variable.to_owned(), reason }
+    Left {
+        container: container.name.clone(),
+        variable: variable.to_owned(),
+        reason,
+    }
 }
 
 fn why(entry: &Entry) -> &'static str {
@@ -142,17 +200,28 @@ fn why(entry: &Entry) -> &'static str {
 }
 
 fn form(container: &Container, name: &str) -> Option<Form> {
-    container.env.iter().find(|entry| entry.name == name).map(|entry| entry.form)
+    container
+        .env
+        .iter()
+        .find(|entry| entry.name == name)
+        .map(|entry| entry.form)
 }
 
 /// Whether an entry refers to one of ours that stands after it: Kubernetes would not expand the reference. That
 /// happens when a user's apply puts a new entry of theirs first.
 fn broken_order(container: &Container, ours: &BTreeSet<&str>) -> bool {
-    let mut later: BTreeSet<&str> =
-        container.env.iter().map(|entry| entry.name.as_str()).filter(|name| ours.contains(name)).collect();
+    let mut later: BTreeSet<&str> = container
+        .env
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .filter(|name| ours.contains(name))
+        .collect();
     container.env.iter().any(|entry| {
         later.remove(entry.name.as_str());
-        entry.references.iter().any(|reference| later.contains(reference.as_str()))
+        entry
+            .references
+            .iter()
+            .any(|reference| later.contains(reference.as_str()))
     })
 }
 

@@ -31,13 +31,19 @@ pub fn removed(before: &Record, now: &Workload) -> bool {
         return false;
     }
     now.containers.iter().any(|container| {
-        before.containers.get(&container.name).is_some_and(|recorded| {
-            recorded.iter().filter(|(variable, _)| !now.skip_env.contains(*variable)).any(|(variable, hash)| {
-                let there = container.env.iter().find(|entry| entry.name == *variable);
-                there.is_none_or(|entry| {
-                    entry.form == Form::Empty && entry.hash != Some(*hash) && !entry.claimed
-                })
+        before
+            .containers
+            .get(&container.name)
+            .is_some_and(|recorded| {
+                recorded
+                    .iter()
+                    .filter(|(variable, _)| !now.skip_env.contains(*variable))
+                    .any(|(variable, hash)| {
+                        let there = container.env.iter().find(|entry| entry.name == *variable);
+                        there.is_none_or(|entry| {
+                            entry.form == Form::Empty && entry.hash != Some(*hash) && !entry.claimed
+                        })
+                    })
             })
-        })
     })
 }

@@ -17,10 +17,15 @@ pub struct Candidate<'a> {
 /// oldest, and of those created in the same second the first by name.
 #[must_use]
 pub fn holder<'a>(record: Option<&Record>, candidates: &[Candidate<'a>]) -> Option<&'a str> {
-    let recorded =
-        candidates.iter().find(|candidate| record.is_some_and(|record| record.profile == candidate.profile));
+    let recorded = candidates
+        .iter()
+        .find(|candidate| record.is_some_and(|record| record.profile == candidate.profile));
     recorded
-        .or_else(|| candidates.iter().min_by_key(|candidate| (candidate.created, candidate.profile)))
+        .or_else(|| {
+            candidates
+                .iter()
+                .min_by_key(|candidate| (candidate.created, candidate.profile))
+        })
         .map(|candidate| candidate.profile)
 }
 
@@ -30,7 +35,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn candidate(profile: &str, second: i64) -> Candidate<'_> {
-        Candidate { profile, created: Timestamp::from_second(second).expect("in range") }
+        Candidate {
+            profile,
+            created: Timestamp::from_second(second).expect("in range"),
+        }
     }
 
     fn record(profile: &str) -> Record {
@@ -49,7 +57,10 @@ mod tests {
         assert_eq!(holder(None, &two), Some("b"));
         assert_eq!(holder(Some(&record("a")), &two), Some("a"));
         assert_eq!(holder(Some(&record("gone")), &two), Some("b"));
-        assert_eq!(holder(None, &[candidate("b", 1), candidate("a", 1)]), Some("a"));
+        assert_eq!(
+            holder(None, &[candidate("b", 1), candidate("a", 1)]),
+            Some("a")
+        );
         assert_eq!(holder(Some(&record("gone")), &[]), None);
     }
 }

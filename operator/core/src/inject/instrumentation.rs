@@ -37,10 +37,26 @@ mod tests {
     #[test]
     fn marks_of_other_instrumentations_are_recognised_unless_switched_off() {
         for (key, value, expected) in [
-            ("instrumentation.opentelemetry.io/inject-python", "true", true),
-            ("instrumentation.opentelemetry.io/inject-sdk", "observability/default", true),
-            ("instrumentation.opentelemetry.io/inject-java", "false", false),
-            ("instrumentation.opentelemetry.io/container-names", "app", false),
+            (
+                "instrumentation.opentelemetry.io/inject-python",
+                "true",
+                true,
+            ),
+            (
+                "instrumentation.opentelemetry.io/inject-sdk",
+                "observability/default",
+                true,
+            ),
+            (
+                "instrumentation.opentelemetry.io/inject-java",
+                "false",
+                false,
+            ),
+            (
+                "instrumentation.opentelemetry.io/container-names",
+                "app",
+                false,
+            ),
             ("cloudwatch.aws.amazon.com/auto-annotate-java", "true", true),
             ("odigos.io/agents-meta-hash", "abc", true),
             ("odigos-instrumentation", "disabled", false),

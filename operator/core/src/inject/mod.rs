@@ -107,7 +107,15 @@ pub fn env_from_sources<'a>(
 /// Decides about a workload that the profile selects and that is not being deleted.
 #[must_use]
 pub fn decide(workload: &Workload, demand: &Demand<'_>, facts: &Facts<'_>) -> Injection {
-    decide_by(Renderer { newest: RENDER_VERSION, render: env::render }, workload, demand, facts)
+    decide_by(
+        Renderer {
+            newest: RENDER_VERSION,
+            render: env::render,
+        },
+        workload,
+        demand,
+        facts,
+    )
 }
 
 /// Takes everything of ours out of a workload, as if it had never been injected. `None` if there is nothing.
@@ -147,10 +155,16 @@ fn decide_by(
 ) -> Injection {
     let containers = selected(workload, demand.spec);
     if let Some(skip) = skip::reason(workload, &containers, demand, facts) {
-        return Injection { action: Action::Skip(skip), left: Vec::new() };
+        return Injection {
+            action: Action::Skip(skip),
+            left: Vec::new(),
+        };
     }
     // The recorded version as long as the profile has not changed since.
-    let unchanged = workload.record.as_ref().filter(|record| record.is_of(demand.profile, demand.generation));
+    let unchanged = workload
+        .record
+        .as_ref()
+        .filter(|record| record.is_of(demand.profile, demand.generation));
     let version = unchanged.map_or(renderer.newest, |record| record.render_version);
     let rendered: Option<Vec<Vec<Rendered>>> = containers
         .iter()
@@ -159,14 +173,18 @@ fn decide_by(
     let Some(rendered) = rendered else {
         // A newer operator rendered this generation. To render it again as an older one would be the restart that
         // versions exist to avoid.
-        return Injection { action: Action::UpToDate, left: Vec::new() };
+        return Injection {
+            action: Action::UpToDate,
+            left: Vec::new(),
+        };
     };
     let mut changes = withdraw(workload);
     let mut left = Vec::new();
     for (container, rendered) in containers.iter().zip(&rendered) {
         let taken = env_from_names(container, facts.env_from);
         let recorded = recorded(workload, container);
-        let (change, mut own) = container::change(container, recorded, rendered, &taken, &workload.skip_env);
+        let (change, mut own) =
+            container::change(container, recorded, rendered, &taken, &workload.skip_env);
         changes.insert(container.name.as_str(), change);
         left.append(&mut own);
     }
@@ -181,7 +199,10 @@ fn decide_by(
         .into_iter()
         .collect();
     if !missing.is_empty() {
-        return Injection { action: Action::Wait(missing), left };
+        return Injection {
+            action: Action::Wait(missing),
+            left,
+        };
     }
     let record = Record {
         profile: demand.profile.to_owned(),
@@ -198,21 +219,38 @@ fn decide_by(
     let record = Some(record).filter(|record| !record.containers.is_empty());
     let hash = record.as_ref().map(|_| {
         let entries = containers.iter().zip(&rendered);
-        env::hash_all(entries.map(|(container, entries)| (container.name.as_str(), entries.as_slice())))
+        env::hash_all(
+            entries.map(|(container, entries)| (container.name.as_str(), entries.as_slice())),
+        )
     });
     let action = match patch::build(workload, &changes, record.as_ref(), hash) {
         None => Action::UpToDate,
-        Some(patch) if patch.restarts_pods && workload.progress.paused => Action::Skip(skip::paused()),
+        Some(patch) if patch.restarts_pods && workload.progress.paused => {
+            Action::Skip(skip::paused())
+        }
         Some(patch) => Action::Patch(patch),
     };
     Injection { action, left }
 }
 
 fn selected<'a>(workload: &'a Workload, spec: &ObservabilityProfileSpec) -> Vec<&'a Container> {
-    let named = spec.workloads.as_ref().and_then(|workloads| workloads.containers.as_deref());
-    let names: BTreeSet<_> =
-        env::containers(named, workload.containers.iter().map(|container| container.name.as_str())).collect();
-    workload.containers.iter().filter(|container| names.contains(container.name.as_str())).collect()
+    let named = spec
+        .workloads
+        .as_ref()
+        .and_then(|workloads| workloads.containers.as_deref());
+    let names: BTreeSet<_> = env::containers(
+        named,
+        workload
+            .containers
+            .iter()
+            .map(|container| container.name.as_str()),
+    )
+    .collect();
+    workload
+        .containers
+        .iter()
+        .filter(|container| names.contains(container.name.as_str()))
+        .collect()
 }
 
 fn target<'a>(workload: &'a Workload, container: &'a Container, demand: &Demand<'a>) -> Target<'a> {
@@ -245,14 +283,20 @@ fn recorded<'a>(
     workload: &'a Workload,
     container: &Container,
 ) -> Option<&'a BTreeMap<String, env::Hash>> {
-    workload.record.as_ref().and_then(|record| record.containers.get(&container.name))
+    workload
+        .record
+        .as_ref()
+        .and_then(|record| record.containers.get(&container.name))
 }
 
 /// Changes that take everything of ours out of all containers.
 fn withdraw(workload: &Workload) -> BTreeMap<&str, Change<'_>> {
     let mut changes = BTreeMap::new();
     for container in &workload.containers {
-        changes.insert(container.name.as_str(), container::withdraw(container, recorded(workload, container)));
+        changes.insert(
+            container.name.as_str(),
+            container::withdraw(container, recorded(workload, container)),
+        );
     }
     changes
 }

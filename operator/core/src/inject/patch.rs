@@ -45,12 +45,17 @@ pub(super) fn build(
     let containers: Vec<_> = workload
         .containers
         .iter()
-        .filter_map(|container| container_patch(&container.name, changes.get(container.name.as_str())?))
+        .filter_map(|container| {
+            container_patch(&container.name, changes.get(container.name.as_str())?)
+        })
         .collect();
     let hash = hash.map(|hash| hash.to_string());
     let mut template = Map::new();
     if workload.env_hash != hash {
-        template.insert("metadata".into(), json!({"annotations": {annotation::ENV_HASH: hash}}));
+        template.insert(
+            "metadata".into(),
+            json!({"annotations": {annotation::ENV_HASH: hash}}),
+        );
     }
     if !containers.is_empty() {
         template.insert("spec".into(), json!({"containers": containers}));
@@ -67,17 +72,29 @@ pub(super) fn build(
     let restarts_pods = !template.is_empty() && workload.kind != WorkloadKind::CronJob;
     if !template.is_empty() {
         let path = workload.kind.template_path();
-        let nested = path.iter().rev().fold(Value::Object(template), |inner, field| json!({*field: inner}));
+        let nested = path.iter().rev().fold(
+            Value::Object(template),
+            |inner, field| json!({*field: inner}),
+        );
         for (field, value) in nested.as_object().into_iter().flatten() {
             body[field] = value.clone();
         }
     }
-    Some(Patch { body, restarts_pods })
+    Some(Patch {
+        body,
+        restarts_pods,
+    })
 }
 
 fn container_patch(name: &str, change: &Change<'_>) -> Option<Value> {
-    let set = change.set.iter().map(|(entry, now)| entry_patch(entry, *now));
-    let delete = change.delete.iter().map(|name| json!({"name": name, "$patch": "delete"}));
+    let set = change
+        .set
+        .iter()
+        .map(|(entry, now)| entry_patch(entry, *now));
+    let delete = change
+        .delete
+        .iter()
+        .map(|name| json!({"name": name, "$patch": "delete"}));
     let env: Vec<_> = set.chain(delete).collect();
     if env.is_empty() && change.order.is_empty() {
         return None;
@@ -87,7 +104,11 @@ fn container_patch(name: &str, change: &Change<'_>) -> Option<Value> {
         patch["env"] = env.into();
     }
     if !change.order.is_empty() {
-        patch["$setElementOrder/env"] = change.order.iter().map(|name| json!({"name": name})).collect();
+        patch["$setElementOrder/env"] = change
+            .order
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect();
     }
     Some(patch)
 }
@@ -99,9 +120,15 @@ fn entry_patch(entry: &Rendered, now: Option<Form>) -> Value {
         (Source::Literal(_), Some(Form::FieldRef | Form::SecretKeyRef | Form::Other)) => {
             patch["valueFrom"] = Value::Null;
         }
-        (Source::FieldRef(_) | Source::SecretKeyRef(_), Some(Form::Literal)) => patch["value"] = Value::Null,
-        (Source::FieldRef(_), Some(Form::SecretKeyRef)) => patch["valueFrom"]["secretKeyRef"] = Value::Null,
-        (Source::SecretKeyRef(_), Some(Form::FieldRef)) => patch["valueFrom"]["fieldRef"] = Value::Null,
+        (Source::FieldRef(_) | Source::SecretKeyRef(_), Some(Form::Literal)) => {
+            patch["value"] = Value::Null
+        }
+        (Source::FieldRef(_), Some(Form::SecretKeyRef)) => {
+            patch["valueFrom"]["secretKeyRef"] = Value::Null
+        }
+        (Source::SecretKeyRef(_), Some(Form::FieldRef)) => {
+            patch["valueFrom"]["fieldRef"] = Value::Null
+        }
         (_, None | Some(Form::Empty))
         | (Source::Literal(_), Some(Form::Literal))
         | (Source::FieldRef(_), Some(Form::FieldRef | Form::Other))

@@ -55,13 +55,21 @@ mod tests {
             r#""containers":{"backend":{"OTEL_SERVICE_NAME":"00000000000000ff"}},"reverted":false}"#
         );
         let record = Record::read(text).expect("is a record");
-        assert_eq!(record.containers["backend"]["OTEL_SERVICE_NAME"].to_string(), "00000000000000ff");
+        assert_eq!(
+            record.containers["backend"]["OTEL_SERVICE_NAME"].to_string(),
+            "00000000000000ff"
+        );
         assert_eq!(record.to_annotation(), text);
     }
 
     #[test]
     fn what_is_not_a_record_is_none() {
-        for text in ["", "null", "{}", r#"{"profile":"p","generation":1,"renderVersion":1,"containers":{"c":{"V":"x"}}}"#] {
+        for text in [
+            "",
+            "null",
+            "{}",
+            r#"{"profile":"p","generation":1,"renderVersion":1,"containers":{"c":{"V":"x"}}}"#,
+        ] {
             assert_eq!(Record::read(text), None, "{text}");
         }
     }

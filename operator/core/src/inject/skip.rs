@@ -18,11 +18,18 @@ pub struct Skip {
 
 impl Skip {
     fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cleanup: None }
+        Self {
+            reason,
+            message: message.into(),
+            cleanup: None,
+        }
     }
 
     fn cleaning(self, workload: &Workload) -> Self {
-        Self { cleanup: uninject(workload), ..self }
+        Self {
+            cleanup: uninject(workload),
+            ..self
+        }
     }
 }
 
@@ -66,8 +73,14 @@ pub(super) fn reason(
         let message = "it has none of the containers to inject: write their names into spec.workloads.containers";
         return Some(Skip::new(skip::NO_SUCH_CONTAINER, message).cleaning(workload));
     }
-    let sources = selected.iter().flat_map(|container| &container.env_from).map(|entry| &entry.source);
-    if let Some(source) = sources.into_iter().find(|source| !facts.env_from.contains_key(source)) {
+    let sources = selected
+        .iter()
+        .flat_map(|container| &container.env_from)
+        .map(|entry| &entry.source);
+    if let Some(source) = sources
+        .into_iter()
+        .find(|source| !facts.env_from.contains_key(source))
+    {
         return Some(Skip::new(
             skip::ENV_FROM_UNREADABLE,
             format!(
@@ -89,5 +102,8 @@ pub(super) fn reason(
 
 /// A change that would have to roll out while rollouts are paused.
 pub(super) fn paused() -> Skip {
-    Skip::new(skip::PAUSED, "its rollout is paused: the change is made when it is resumed (kubectl rollout resume)")
+    Skip::new(
+        skip::PAUSED,
+        "its rollout is paused: the change is made when it is resumed (kubectl rollout resume)",
+    )
 }

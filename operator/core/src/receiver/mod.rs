@@ -120,11 +120,22 @@ impl fmt::Display for ObjectKind {
 /// operator has none to offer. A receiver that the operator runs is in the workloads' own namespace, so that its
 /// short name is enough.
 #[must_use]
-pub fn address(profile: &str, spec: &ObservabilityProfileSpec, operator_default: Option<&str>) -> Option<String> {
+pub fn address(
+    profile: &str,
+    spec: &ObservabilityProfileSpec,
+    operator_default: Option<&str>,
+) -> Option<String> {
     match &spec.xray.as_ref()?.receiver {
         None => operator_default.map(str::to_owned),
-        Some(Receiver { external: Some(external), .. }) => Some(external.address.clone()),
-        Some(Receiver { .. }) => Some(format!("{}:{}", name::receiver(profile), name::RECEIVER_PORT)),
+        Some(Receiver {
+            external: Some(external),
+            ..
+        }) => Some(external.address.clone()),
+        Some(Receiver { .. }) => Some(format!(
+            "{}:{}",
+            name::receiver(profile),
+            name::RECEIVER_PORT
+        )),
     }
 }
 
@@ -132,17 +143,34 @@ pub fn address(profile: &str, spec: &ObservabilityProfileSpec, operator_default:
 /// either order, or the address itself.
 #[must_use]
 pub fn tcp_address(address: &str) -> &str {
-    address.split_whitespace().find_map(|part| part.strip_prefix("tcp:")).unwrap_or(address)
+    address
+        .split_whitespace()
+        .find_map(|part| part.strip_prefix("tcp:"))
+        .unwrap_or(address)
 }
 
 /// The objects of a profile's receiver, in the order in which they are applied. None where it runs elsewhere.
 #[must_use]
 pub fn objects(profile: &ObservabilityProfile, defaults: &Defaults<'_>) -> Vec<Object> {
-    let receiver = profile.spec.xray.as_ref().and_then(|xray| xray.receiver.as_ref());
+    let receiver = profile
+        .spec
+        .xray
+        .as_ref()
+        .and_then(|xray| xray.receiver.as_ref());
     let runtime = match receiver {
-        Some(Receiver { daemon: Some(daemon), .. }) => daemon::runtime(daemon, defaults),
-        Some(Receiver { collector: Some(collector), .. }) => {
-            let otlp = profile.spec.traces.as_ref().and_then(|traces| traces.otlp.as_ref());
+        Some(Receiver {
+            daemon: Some(daemon),
+            ..
+        }) => daemon::runtime(daemon, defaults),
+        Some(Receiver {
+            collector: Some(collector),
+            ..
+        }) => {
+            let otlp = profile
+                .spec
+                .traces
+                .as_ref()
+                .and_then(|traces| traces.otlp.as_ref());
             collector::runtime(collector, otlp, defaults)
         }
         Some(Receiver { external: _, .. }) | None => return Vec::new(),
@@ -155,7 +183,11 @@ pub fn objects(profile: &ObservabilityProfile, defaults: &Defaults<'_>) -> Vec<O
 pub fn owned_by(profile: &ObservabilityProfile, object: &Value) -> bool {
     let uid = profile.metadata.uid.as_deref();
     let owners = object["metadata"]["ownerReferences"].as_array();
-    uid.is_some() && owners.into_iter().flatten().any(|owner| owner["uid"].as_str() == uid)
+    uid.is_some()
+        && owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["uid"].as_str() == uid)
 }
 
 /// What differs between the programs that may be a receiver.

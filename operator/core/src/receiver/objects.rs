@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use tracewright_xray::contract::{annotation, label, name};
 
 use super::{Defaults, Object, ObjectKind, Runtime};
-use crate::crd::{ObservabilityProfile, ReceiverPods, ReceiverWorkload, Resources, SecretReference};
+use crate::crd::{
+    ObservabilityProfile, ReceiverPods, ReceiverWorkload, Resources, SecretReference,
+};
 use crate::env::Hasher;
 
 /// Where the configuration is mounted.
@@ -40,8 +42,14 @@ pub(super) fn build(
     if pods.service_account_name.is_none() {
         parts.push((ObjectKind::ServiceAccount, service_account()));
     }
-    parts.push((ObjectKind::ConfigMap, json!({"data": {runtime.config_file: runtime.config}})));
-    parts.push((ObjectKind::NetworkPolicy, spec(network_policy(profile, defaults))));
+    parts.push((
+        ObjectKind::ConfigMap,
+        json!({"data": {runtime.config_file: runtime.config}}),
+    ));
+    parts.push((
+        ObjectKind::NetworkPolicy,
+        spec(network_policy(profile, defaults)),
+    ));
     parts.push((ObjectKind::Service, spec(service(profile, workload))));
     parts.push((kind, spec(workload_spec(profile, runtime, workload))));
     if workload == ReceiverWorkload::Deployment {
@@ -124,9 +132,7 @@ fn network_policy(profile: &ObservabilityProfile, defaults: &Defaults<'_>) -> Va
 
 fn service(profile: &ObservabilityProfile, workload: ReceiverWorkload) -> Value {
     // Segments by UDP and sampling rules by TCP: without the second, SDKs fall back to a sampling of their own.
-    let port = |name, protocol| {
-        json!({"name": name, "protocol": protocol, "port": name::RECEIVER_PORT, "targetPort": name})
-    };
+    let port = |name, protocol| json!({"name": name, "protocol": protocol, "port": name::RECEIVER_PORT, "targetPort": name});
     let traffic = match workload {
         ReceiverWorkload::Deployment => "Cluster",
         ReceiverWorkload::DaemonSet => "Local",
@@ -186,7 +192,10 @@ fn template(profile: &ObservabilityProfile, runtime: &Runtime<'_>) -> Value {
     let account = name::receiver(&profile.name_any());
     let mut hasher = Hasher::default();
     hasher.text(&runtime.config);
-    let mut env = credentials_secret.as_ref().map(credentials).unwrap_or_default();
+    let mut env = credentials_secret
+        .as_ref()
+        .map(credentials)
+        .unwrap_or_default();
     env.extend(runtime.env.iter().cloned());
     let probe = |seconds: u32| json!({"tcpSocket": {"port": TCP_PORT}, "periodSeconds": seconds});
     let mut spec = json!({
@@ -241,16 +250,20 @@ fn template(profile: &ObservabilityProfile, runtime: &Runtime<'_>) -> Value {
 /// The variables of the AWS SDKs. A pod does not start before the Secret is there: a process that started without
 /// its credentials would never see them.
 fn credentials(secret: &SecretReference) -> Vec<Value> {
-    [("AWS_ACCESS_KEY_ID", false), ("AWS_SECRET_ACCESS_KEY", false), ("AWS_SESSION_TOKEN", true)]
-        .into_iter()
-        .map(|(key, optional)| {
-            let mut source = json!({"name": secret.name, "key": key});
-            if optional {
-                source["optional"] = true.into();
-            }
-            json!({"name": key, "valueFrom": {"secretKeyRef": source}})
-        })
-        .collect()
+    [
+        ("AWS_ACCESS_KEY_ID", false),
+        ("AWS_SECRET_ACCESS_KEY", false),
+        ("AWS_SESSION_TOKEN", true),
+    ]
+    .into_iter()
+    .map(|(key, optional)| {
+        let mut source = json!({"name": secret.name, "key": key});
+        if optional {
+            source["optional"] = true.into();
+        }
+        json!({"name": key, "valueFrom": {"secretKeyRef": source}})
+    })
+    .collect()
 }
 
 fn resources_of(resources: Option<&Resources>, runtime: &Runtime<'_>) -> Value {
@@ -258,7 +271,11 @@ fn resources_of(resources: Option<&Resources>, runtime: &Runtime<'_>) -> Value {
         Some(Resources { requests, limits }) => {
             let lists = [("requests", requests), ("limits", limits)];
             let written = lists.into_iter().filter(|(_, list)| !list.is_empty());
-            Value::Object(written.map(|(name, list)| (name.to_owned(), json!(list))).collect::<Map<_, _>>())
+            Value::Object(
+                written
+                    .map(|(name, list)| (name.to_owned(), json!(list)))
+                    .collect::<Map<_, _>>(),
+            )
         }
         None => {
             let (requested, limit) = runtime.memory;

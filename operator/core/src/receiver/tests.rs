@@ -24,17 +24,29 @@ fn built(spec: &str) -> Vec<Object> {
 }
 
 fn body(objects: &[Object], kind: ObjectKind) -> &Value {
-    &objects.iter().find(|object| object.kind == kind).unwrap_or_else(|| panic!("has a {kind}")).body
+    &objects
+        .iter()
+        .find(|object| object.kind == kind)
+        .unwrap_or_else(|| panic!("has a {kind}"))
+        .body
 }
 
 fn pod(objects: &[Object]) -> &Value {
-    let workload = objects.iter().find(|object| matches!(object.kind, ObjectKind::Deployment | ObjectKind::DaemonSet));
+    let workload = objects
+        .iter()
+        .find(|object| matches!(object.kind, ObjectKind::Deployment | ObjectKind::DaemonSet));
     &workload.expect("has a workload").body["spec"]["template"]["spec"]
 }
 
 fn config(objects: &[Object]) -> Value {
-    let data = body(objects, ObjectKind::ConfigMap)["data"].as_object().expect("has data");
-    let text = data.values().next().and_then(Value::as_str).expect("has one file");
+    let data = body(objects, ObjectKind::ConfigMap)["data"]
+        .as_object()
+        .expect("has data");
+    let text = data
+        .values()
+        .next()
+        .and_then(Value::as_str)
+        .expect("has one file");
     serde_saphyr::from_str(text).expect("is YAML")
 }
 
@@ -68,12 +80,21 @@ xray:
 
 #[test]
 fn the_daemon_s_objects_are_exactly_these() {
-    insta::assert_json_snapshot!("daemon", built(DAEMON).into_iter().map(|object| object.body).collect::<Vec<_>>());
+    insta::assert_json_snapshot!(
+        "daemon",
+        built(DAEMON)
+            .into_iter()
+            .map(|object| object.body)
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn the_collector_s_objects_are_exactly_these() {
-    let bodies: Vec<_> = built(COLLECTOR).into_iter().map(|object| object.body).collect();
+    let bodies: Vec<_> = built(COLLECTOR)
+        .into_iter()
+        .map(|object| object.body)
+        .collect();
     insta::assert_json_snapshot!("collector", bodies);
 }
 
@@ -84,11 +105,23 @@ fn addresses() {
         ("{xray: {}}", None, None),
         ("{xray: {}}", Some("default:2000"), Some("default:2000")),
         (DAEMON, Some("default:2000"), Some("cruddur-xray:2000")),
-        ("{xray: {receiver: {collector: {}}}}", None, Some("cruddur-xray:2000")),
-        ("{xray: {receiver: {external: {address: 'x.y:2000'}}}}", Some("default:2000"), Some("x.y:2000")),
+        (
+            "{xray: {receiver: {collector: {}}}}",
+            None,
+            Some("cruddur-xray:2000"),
+        ),
+        (
+            "{xray: {receiver: {external: {address: 'x.y:2000'}}}}",
+            Some("default:2000"),
+            Some("x.y:2000"),
+        ),
     ] {
         let profile = profile(spec);
-        assert_eq!(address("cruddur", &profile.spec, default).as_deref(), expected, "{spec}");
+        assert_eq!(
+            address("cruddur", &profile.spec, default).as_deref(),
+            expected,
+            "{spec}"
+        );
     }
 }
 
@@ -105,7 +138,11 @@ fn sampling_rules_are_asked_at_the_tcp_part_of_an_address() {
 
 #[test]
 fn a_receiver_that_runs_elsewhere_has_no_objects() {
-    for spec in ["{}", "{xray: {}}", "{xray: {receiver: {external: {address: 'x:2000'}}}}"] {
+    for spec in [
+        "{}",
+        "{xray: {}}",
+        "{xray: {receiver: {external: {address: 'x:2000'}}}}",
+    ] {
         assert_eq!(built(spec), []);
     }
 }
@@ -114,10 +151,19 @@ fn a_receiver_that_runs_elsewhere_has_no_objects() {
 fn which_objects_there_are_follows_the_profile() {
     assert_eq!(
         kinds(&built(DAEMON)),
-        ["ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "PodDisruptionBudget"]
+        [
+            "ServiceAccount",
+            "ConfigMap",
+            "NetworkPolicy",
+            "Service",
+            "Deployment",
+            "PodDisruptionBudget"
+        ]
     );
     assert_eq!(
-        kinds(&built("{xray: {receiver: {daemon: {workload: DaemonSet, serviceAccountName: theirs}}}}")),
+        kinds(&built(
+            "{xray: {receiver: {daemon: {workload: DaemonSet, serviceAccountName: theirs}}}}"
+        )),
         ["ConfigMap", "NetworkPolicy", "Service", "DaemonSet"]
     );
 }
@@ -146,10 +192,20 @@ fn all_objects_carry_the_receiver_s_name_labels_and_owner() {
 #[test]
 fn an_object_of_the_same_name_is_ours_by_its_owner_s_uid_only() {
     let profile = profile(DAEMON);
-    let with = |owners: Value| json!({"metadata": {"name": "cruddur-xray", "ownerReferences": owners}});
-    assert!(owned_by(&profile, &with(json!([{"kind": "X", "uid": "1"}, {"uid": "0b6c"}]))));
-    assert!(!owned_by(&profile, &with(json!([{"kind": "ObservabilityProfile", "name": "cruddur", "uid": "earlier"}]))));
-    assert!(!owned_by(&profile, &json!({"metadata": {"name": "cruddur-xray"}})));
+    let with =
+        |owners: Value| json!({"metadata": {"name": "cruddur-xray", "ownerReferences": owners}});
+    assert!(owned_by(
+        &profile,
+        &with(json!([{"kind": "X", "uid": "1"}, {"uid": "0b6c"}]))
+    ));
+    assert!(!owned_by(
+        &profile,
+        &with(json!([{"kind": "ObservabilityProfile", "name": "cruddur", "uid": "earlier"}]))
+    ));
+    assert!(!owned_by(
+        &profile,
+        &json!({"metadata": {"name": "cruddur-xray"}})
+    ));
     let unsaved = ObservabilityProfile::new("cruddur", profile.spec.clone());
     assert!(!owned_by(&unsaved, &with(json!([{"kind": "X"}]))));
 }
@@ -161,14 +217,31 @@ fn segments_and_sampling_rules_both_reach_the_pods() {
         let service = &body(&objects, ObjectKind::Service)["spec"];
         assert_eq!(service["internalTrafficPolicy"], traffic);
         let ports = service["ports"].as_array().expect("has ports");
-        let found: Vec<_> = ports.iter().map(|port| (&port["protocol"], &port["port"])).collect();
-        assert_eq!(found, [(&json!("UDP"), &json!(2000)), (&json!("TCP"), &json!(2000))]);
+        let found: Vec<_> = ports
+            .iter()
+            .map(|port| (&port["protocol"], &port["port"]))
+            .collect();
+        assert_eq!(
+            found,
+            [(&json!("UDP"), &json!(2000)), (&json!("TCP"), &json!(2000))]
+        );
         for port in ports {
-            let targets = pod(&objects)["containers"][0]["ports"].as_array().expect("has ports");
-            let target = targets.iter().find(|target| target["name"] == port["targetPort"]);
-            assert_eq!(target.map(|target| &target["protocol"]), Some(&port["protocol"]));
+            let targets = pod(&objects)["containers"][0]["ports"]
+                .as_array()
+                .expect("has ports");
+            let target = targets
+                .iter()
+                .find(|target| target["name"] == port["targetPort"]);
+            assert_eq!(
+                target.map(|target| &target["protocol"]),
+                Some(&port["protocol"])
+            );
         }
-        let labels = &objects.iter().find(|object| object.body["spec"]["template"].is_object()).expect("has a workload").body["spec"]["template"]["metadata"]["labels"];
+        let labels = &objects
+            .iter()
+            .find(|object| object.body["spec"]["template"].is_object())
+            .expect("has a workload")
+            .body["spec"]["template"]["metadata"]["labels"];
         for (key, value) in service["selector"].as_object().expect("has a selector") {
             assert_eq!(&labels[key], value);
         }
@@ -178,10 +251,23 @@ fn segments_and_sampling_rules_both_reach_the_pods() {
 #[test]
 fn the_daemon_s_configuration_has_the_daemon_s_own_keys() {
     const KEYS: &[&str] = &[
-        "Socket", "ProxyServer", "TotalBufferSizeMB", "Concurrency", "Endpoint", "Region", "Logging", "LocalMode",
-        "ResourceARN", "RoleARN", "NoVerifySSL", "ProxyAddress", "Version",
+        "Socket",
+        "ProxyServer",
+        "TotalBufferSizeMB",
+        "Concurrency",
+        "Endpoint",
+        "Region",
+        "Logging",
+        "LocalMode",
+        "ResourceARN",
+        "RoleARN",
+        "NoVerifySSL",
+        "ProxyAddress",
+        "Version",
     ];
-    let config = config(&built("{xray: {receiver: {daemon: {endpoint: 'http://aws:4566'}}}}"));
+    let config = config(&built(
+        "{xray: {receiver: {daemon: {endpoint: 'http://aws:4566'}}}}",
+    ));
     for key in config.as_object().expect("is a map").keys() {
         assert!(KEYS.contains(&key.as_str()), "{key} would end the daemon");
     }
@@ -191,22 +277,43 @@ fn the_daemon_s_configuration_has_the_daemon_s_own_keys() {
     assert_eq!(config["TotalBufferSizeMB"], 16);
     assert_eq!(config["Region"], "us-east-1");
     assert_eq!(config["Endpoint"], "http://aws:4566");
-    assert_eq!(config["Socket"], json!({"UDPAddress": "0.0.0.0:2000", "TCPAddress": "0.0.0.0:2000"}));
-    assert!(built(DAEMON).iter().all(|object| !object.body.to_string().contains("Endpoint")));
+    assert_eq!(
+        config["Socket"],
+        json!({"UDPAddress": "0.0.0.0:2000", "TCPAddress": "0.0.0.0:2000"})
+    );
+    assert!(
+        built(DAEMON)
+            .iter()
+            .all(|object| !object.body.to_string().contains("Endpoint"))
+    );
 }
 
 #[test]
 fn the_collector_sends_to_x_ray_and_to_the_otlp_endpoint_if_wanted() {
-    let without = config(&built("{xray: {receiver: {collector: {}}}, traces: {otlp: {endpoint: 'https://c'}}}"));
-    assert_eq!(without["service"]["pipelines"]["traces"]["exporters"], json!(["awsxray"]));
-    assert_eq!(without["exporters"], json!({"awsxray": {"region": "us-east-1", "local_mode": true}}));
+    let without = config(&built(
+        "{xray: {receiver: {collector: {}}}, traces: {otlp: {endpoint: 'https://c'}}}",
+    ));
+    assert_eq!(
+        without["service"]["pipelines"]["traces"]["exporters"],
+        json!(["awsxray"])
+    );
+    assert_eq!(
+        without["exporters"],
+        json!({"awsxray": {"region": "us-east-1", "local_mode": true}})
+    );
 
     let objects = built(COLLECTOR);
     let with = config(&objects);
-    assert_eq!(with["service"]["pipelines"]["traces"]["exporters"], json!(["awsxray", "otlphttp"]));
+    assert_eq!(
+        with["service"]["pipelines"]["traces"]["exporters"],
+        json!(["awsxray", "otlphttp"])
+    );
     assert_eq!(with["exporters"]["otlphttp"]["compression"], "gzip");
     let headers = &with["exporters"]["otlphttp"]["headers"];
-    assert_eq!(headers["x-honeycomb-team"], "${env:TRACEWRIGHT_OTLP_HEADER_X_HONEYCOMB_TEAM}");
+    assert_eq!(
+        headers["x-honeycomb-team"],
+        "${env:TRACEWRIGHT_OTLP_HEADER_X_HONEYCOMB_TEAM}"
+    );
     assert_eq!(headers["x-dataset"], "a $$5 $${env:HOME}");
     assert_eq!(
         pod(&objects)["containers"][0]["env"],
@@ -217,22 +324,55 @@ fn the_collector_sends_to_x_ray_and_to_the_otlp_endpoint_if_wanted() {
 #[test]
 fn the_collector_speaks_the_profile_s_protocol() {
     for (otlp, exporter, expected) in [
-        ("{endpoint: 'https://c:4318', protocol: http/json}", "otlphttp", json!({"endpoint": "https://c:4318", "encoding": "json"})),
-        ("{endpoint: 'https://c:4317', protocol: grpc}", "otlp", json!({"endpoint": "https://c:4317"})),
-        ("{endpoint: 'http://c:4317', protocol: grpc}", "otlp", json!({"endpoint": "http://c:4317", "tls": {"insecure": true}})),
-        ("{endpoint: 'https://c', compression: none}", "otlphttp", json!({"endpoint": "https://c", "compression": "none"})),
+        (
+            "{endpoint: 'https://c:4318', protocol: http/json}",
+            "otlphttp",
+            json!({"endpoint": "https://c:4318", "encoding": "json"}),
+        ),
+        (
+            "{endpoint: 'https://c:4317', protocol: grpc}",
+            "otlp",
+            json!({"endpoint": "https://c:4317"}),
+        ),
+        (
+            "{endpoint: 'http://c:4317', protocol: grpc}",
+            "otlp",
+            json!({"endpoint": "http://c:4317", "tls": {"insecure": true}}),
+        ),
+        (
+            "{endpoint: 'https://c', compression: none}",
+            "otlphttp",
+            json!({"endpoint": "https://c", "compression": "none"}),
+        ),
     ] {
-        let spec = format!("{{traces: {{otlp: {otlp}}}, xray: {{receiver: {{collector: {{exportToOtlp: true}}}}}}}}");
-        assert_eq!(config(&built(&spec))["exporters"][exporter], expected, "{otlp}");
+        let spec = format!(
+            "{{traces: {{otlp: {otlp}}}, xray: {{receiver: {{collector: {{exportToOtlp: true}}}}}}}}"
+        );
+        assert_eq!(
+            config(&built(&spec))["exporters"][exporter],
+            expected,
+            "{otlp}"
+        );
     }
 }
 
 #[test]
 fn a_certificate_is_not_verified_only_where_there_is_none() {
-    for (endpoint, expected) in [("http://aws:4566", json!(true)), ("https://vpce:443", Value::Null)] {
-        let config = config(&built(&format!("{{xray: {{receiver: {{collector: {{endpoint: '{endpoint}'}}}}}}}}")));
-        assert_eq!(config["exporters"]["awsxray"]["no_verify_ssl"], expected, "{endpoint}");
-        assert_eq!(config["receivers"]["awsxray"]["proxy_server"]["aws_endpoint"], endpoint);
+    for (endpoint, expected) in [
+        ("http://aws:4566", json!(true)),
+        ("https://vpce:443", Value::Null),
+    ] {
+        let config = config(&built(&format!(
+            "{{xray: {{receiver: {{collector: {{endpoint: '{endpoint}'}}}}}}}}"
+        )));
+        assert_eq!(
+            config["exporters"]["awsxray"]["no_verify_ssl"], expected,
+            "{endpoint}"
+        );
+        assert_eq!(
+            config["receivers"]["awsxray"]["proxy_server"]["aws_endpoint"],
+            endpoint
+        );
     }
 }
 
@@ -244,8 +384,14 @@ fn is_restricted(pod: &Value) -> bool {
         && pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
         && container["securityContext"]["allowPrivilegeEscalation"] == false
         && container["securityContext"]["capabilities"]["drop"] == json!(["ALL"])
-        && volumes.into_iter().all(|volume| volume["configMap"].is_object())
-        && container["ports"].as_array().into_iter().flatten().all(|port| port["hostPort"].is_null())
+        && volumes
+            .into_iter()
+            .all(|volume| volume["configMap"].is_object())
+        && container["ports"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .all(|port| port["hostPort"].is_null())
         && pod["hostNetwork"].is_null()
 }
 
@@ -255,20 +401,38 @@ fn pods_pass_pod_security_restricted_and_talk_to_no_api_server() {
         let objects = built(spec);
         assert!(is_restricted(pod(&objects)));
         assert_eq!(pod(&objects)["automountServiceAccountToken"], false);
-        assert_eq!(pod(&objects)["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+        assert_eq!(
+            pod(&objects)["containers"][0]["securityContext"]["readOnlyRootFilesystem"],
+            true
+        );
     }
 }
 
 #[test]
 fn credentials_come_as_the_profile_says() {
     let secret = built(DAEMON);
-    let names: Vec<_> = pod(&secret)["containers"][0]["env"].as_array().into_iter().flatten().map(|entry| &entry["name"]).collect();
-    assert_eq!(names, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
+    let names: Vec<_> = pod(&secret)["containers"][0]["env"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| &entry["name"])
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN"
+        ]
+    );
     assert_eq!(pod(&secret)["serviceAccountName"], "cruddur-xray");
 
     let annotated = built(COLLECTOR);
     let account = body(&annotated, ObjectKind::ServiceAccount);
-    assert_eq!(account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"], "arn:aws:iam::123456789012:role/x");
+    assert_eq!(
+        account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
+        "arn:aws:iam::123456789012:role/x"
+    );
 
     let named = built("{xray: {receiver: {daemon: {serviceAccountName: theirs}}}}");
     assert_eq!(pod(&named)["serviceAccountName"], "theirs");
@@ -279,12 +443,22 @@ fn credentials_come_as_the_profile_says() {
 fn only_a_changed_configuration_changes_its_hash() {
     let hash = |spec: &str| {
         let objects = built(spec);
-        let workload = objects.iter().find(|object| object.body["spec"]["template"].is_object()).expect("has a workload");
-        workload.body["spec"]["template"]["metadata"]["annotations"]["tracewright.dev/config-hash"].clone()
+        let workload = objects
+            .iter()
+            .find(|object| object.body["spec"]["template"].is_object())
+            .expect("has a workload");
+        workload.body["spec"]["template"]["metadata"]["annotations"]["tracewright.dev/config-hash"]
+            .clone()
     };
     let plain = hash("{xray: {receiver: {daemon: {}}}}");
-    assert_eq!(hash("{xray: {receiver: {daemon: {replicas: 5}}}, logs: {ship: x}}"), plain);
-    assert_ne!(hash("{xray: {receiver: {daemon: {endpoint: 'http://aws'}}}}"), plain);
+    assert_eq!(
+        hash("{xray: {receiver: {daemon: {replicas: 5}}}, logs: {ship: x}}"),
+        plain
+    );
+    assert_ne!(
+        hash("{xray: {receiver: {daemon: {endpoint: 'http://aws'}}}}"),
+        plain
+    );
 }
 
 #[test]
@@ -292,7 +466,12 @@ fn the_proxy_is_open_to_the_namespace_and_the_operator_only() {
     let objects = built(DAEMON);
     let policy = &body(&objects, ObjectKind::NetworkPolicy)["spec"];
     assert_eq!(policy["policyTypes"], json!(["Ingress"]));
-    let sources: Vec<_> = policy["ingress"].as_array().into_iter().flatten().map(|rule| &rule["from"]).collect();
+    let sources: Vec<_> = policy["ingress"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|rule| &rule["from"])
+        .collect();
     assert_eq!(
         sources,
         [

@@ -1,12 +1,12 @@
-//! How rollouts are judged, from statuses as Kubernetes' controllers write them, and how changes are paced.
+//! How rollouts are judged, from statuses as Kubernetes' controllers write them.
 
 use super::*;
-use proptest::prelude::*;
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 
 fn workload(kind: WorkloadKind, spec: Value, status: Value) -> Workload {
-    let mut object = json!({"metadata": {"name": "w", "generation": 2}, "spec": spec, "status": status});
+    let mut object =
+        json!({"metadata": {"name": "w", "generation": 2}, "spec": spec, "status": status});
     if object["status"]["observedGeneration"].is_null() {
         object["status"]["observedGeneration"] = 2.into();
     }
@@ -27,19 +27,77 @@ fn failing(lasting: bool) -> PodFailure {
 #[test]
 fn deployments() {
     let stuck = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out."}]);
-    let failed = Rollout::Failed(Evidence { controller: Some("timed out.".into()), pod: None });
+    let failed = Rollout::Failed(Evidence {
+        controller: Some("timed out.".into()),
+        pod: None,
+    });
     for (what, spec, status, expected) in [
-        ("done", json!({"replicas": 3}), json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Complete),
-        ("not seen yet", json!({"replicas": 3}), json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Rolling),
-        ("no status yet", json!({}), json!({"observedGeneration": 0}), Rollout::Rolling),
-        ("half way", json!({"replicas": 3}), json!({"replicas": 4, "updatedReplicas": 2, "availableReplicas": 3}), Rollout::Rolling),
-        ("old ones left", json!({"replicas": 3}), json!({"replicas": 4, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Rolling),
-        ("not available", json!({"replicas": 3}), json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}), Rollout::Rolling),
-        ("scaled to nothing", json!({"replicas": 0}), json!({}), Rollout::Complete),
-        ("one by default", json!({}), json!({"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}), Rollout::Complete),
-        ("paused", json!({"replicas": 2, "paused": true}), json!({"replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}), Rollout::Paused),
-        ("paused and done", json!({"replicas": 2, "paused": true}), json!({"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}), Rollout::Complete),
-        ("stuck", json!({"replicas": 2}), json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2, "conditions": stuck}), failed),
+        (
+            "done",
+            json!({"replicas": 3}),
+            json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Complete,
+        ),
+        (
+            "not seen yet",
+            json!({"replicas": 3}),
+            json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Rolling,
+        ),
+        (
+            "no status yet",
+            json!({}),
+            json!({"observedGeneration": 0}),
+            Rollout::Rolling,
+        ),
+        (
+            "half way",
+            json!({"replicas": 3}),
+            json!({"replicas": 4, "updatedReplicas": 2, "availableReplicas": 3}),
+            Rollout::Rolling,
+        ),
+        (
+            "old ones left",
+            json!({"replicas": 3}),
+            json!({"replicas": 4, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Rolling,
+        ),
+        (
+            "not available",
+            json!({"replicas": 3}),
+            json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}),
+            Rollout::Rolling,
+        ),
+        (
+            "scaled to nothing",
+            json!({"replicas": 0}),
+            json!({}),
+            Rollout::Complete,
+        ),
+        (
+            "one by default",
+            json!({}),
+            json!({"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}),
+            Rollout::Complete,
+        ),
+        (
+            "paused",
+            json!({"replicas": 2, "paused": true}),
+            json!({"replicas": 2, "updatedReplicas": 1, "availableReplicas": 2}),
+            Rollout::Paused,
+        ),
+        (
+            "paused and done",
+            json!({"replicas": 2, "paused": true}),
+            json!({"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
+            Rollout::Complete,
+        ),
+        (
+            "stuck",
+            json!({"replicas": 2}),
+            json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2, "conditions": stuck}),
+            failed,
+        ),
     ] {
         let workload = workload(WorkloadKind::Deployment, spec, status);
         assert_eq!(judge(&workload, &[]), expected, "{what}");
@@ -53,7 +111,9 @@ fn a_failed_deployment_is_named_with_all_the_evidence_there_is() {
         {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"},
     ]});
     let workload = workload(WorkloadKind::Deployment, json!({}), status);
-    let Rollout::Failed(evidence) = judge(&workload, &[failing(false)]) else { panic!("has failed") };
+    let Rollout::Failed(evidence) = judge(&workload, &[failing(false)]) else {
+        panic!("has failed")
+    };
     assert_eq!(
         evidence.to_string(),
         "timed out. exceeded quota; container app of pod w-1: CrashLoopBackOff, exit code 1: KeyError"
@@ -62,7 +122,11 @@ fn a_failed_deployment_is_named_with_all_the_evidence_there_is() {
 
 #[test]
 fn a_deployment_fails_by_its_deadline_and_not_by_a_pod() {
-    let workload = workload(WorkloadKind::Deployment, json!({}), json!({"replicas": 2, "updatedReplicas": 1}));
+    let workload = workload(
+        WorkloadKind::Deployment,
+        json!({}),
+        json!({"replicas": 2, "updatedReplicas": 1}),
+    );
     assert_eq!(judge(&workload, &[failing(true)]), Rollout::Rolling);
 }
 
@@ -71,14 +135,54 @@ fn stateful_sets() {
     let partition = |partition: i64| json!({"replicas": 3, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}});
     let on_delete = json!({"replicas": 3, "updateStrategy": {"type": "OnDelete"}});
     for (what, spec, status, expected) in [
-        ("done", json!({"replicas": 3}), json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Complete),
-        ("half way", json!({"replicas": 3}), json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 3}), Rollout::Rolling),
-        ("held back", partition(2), json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 3}), Rollout::Stale),
-        ("held back altogether", partition(9), json!({"replicas": 3, "updatedReplicas": 0, "availableReplicas": 3}), Rollout::Stale),
-        ("on the way to the partition", partition(1), json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2}), Rollout::Rolling),
-        ("past the partition", partition(1), json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Complete),
-        ("waiting for deletion", on_delete.clone(), json!({"replicas": 3, "updatedReplicas": 0, "availableReplicas": 3}), Rollout::Stale),
-        ("deleted by hand", on_delete, json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}), Rollout::Complete),
+        (
+            "done",
+            json!({"replicas": 3}),
+            json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Complete,
+        ),
+        (
+            "half way",
+            json!({"replicas": 3}),
+            json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 3}),
+            Rollout::Rolling,
+        ),
+        (
+            "held back",
+            partition(2),
+            json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 3}),
+            Rollout::Stale,
+        ),
+        (
+            "held back altogether",
+            partition(9),
+            json!({"replicas": 3, "updatedReplicas": 0, "availableReplicas": 3}),
+            Rollout::Stale,
+        ),
+        (
+            "on the way to the partition",
+            partition(1),
+            json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2}),
+            Rollout::Rolling,
+        ),
+        (
+            "past the partition",
+            partition(1),
+            json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Complete,
+        ),
+        (
+            "waiting for deletion",
+            on_delete.clone(),
+            json!({"replicas": 3, "updatedReplicas": 0, "availableReplicas": 3}),
+            Rollout::Stale,
+        ),
+        (
+            "deleted by hand",
+            on_delete,
+            json!({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+            Rollout::Complete,
+        ),
     ] {
         let workload = workload(WorkloadKind::StatefulSet, spec, status);
         assert_eq!(judge(&workload, &[]), expected, "{what}");
@@ -87,16 +191,24 @@ fn stateful_sets() {
 
 #[test]
 fn daemon_sets() {
-    let status = |desired: i64, updated: i64, available: i64| {
-        json!({"desiredNumberScheduled": desired, "currentNumberScheduled": desired, "updatedNumberScheduled": updated, "numberAvailable": available})
-    };
+    let status = |desired: i64, updated: i64, available: i64| json!({"desiredNumberScheduled": desired, "currentNumberScheduled": desired, "updatedNumberScheduled": updated, "numberAvailable": available});
     let on_delete = json!({"updateStrategy": {"type": "OnDelete"}});
     for (what, spec, status, expected) in [
         ("done", json!({}), status(2, 2, 2), Rollout::Complete),
         ("half way", json!({}), status(2, 1, 2), Rollout::Rolling),
-        ("not available", json!({}), status(2, 2, 1), Rollout::Rolling),
+        (
+            "not available",
+            json!({}),
+            status(2, 2, 1),
+            Rollout::Rolling,
+        ),
         ("no nodes", json!({}), status(0, 0, 0), Rollout::Complete),
-        ("waiting for deletion", on_delete, status(2, 0, 2), Rollout::Stale),
+        (
+            "waiting for deletion",
+            on_delete,
+            status(2, 0, 2),
+            Rollout::Stale,
+        ),
     ] {
         let workload = workload(WorkloadKind::DaemonSet, spec, status);
         assert_eq!(judge(&workload, &[]), expected, "{what}");
@@ -108,40 +220,97 @@ fn workloads_without_a_deadline_fail_by_a_failure_that_lasts() {
     let status = json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2});
     let workload = workload(WorkloadKind::StatefulSet, json!({"replicas": 3}), status);
     assert_eq!(judge(&workload, &[failing(false)]), Rollout::Rolling);
-    let evidence = Evidence { controller: None, pod: Some(failing(true)) };
-    assert_eq!(judge(&workload, &[failing(false), failing(true)]), Rollout::Failed(evidence));
+    let evidence = Evidence {
+        controller: None,
+        pod: Some(failing(true)),
+    };
+    assert_eq!(
+        judge(&workload, &[failing(false), failing(true)]),
+        Rollout::Failed(evidence)
+    );
 }
 
 #[test]
 fn a_cron_job_has_no_rollout() {
     let object = json!({"metadata": {"name": "w", "generation": 9}, "spec": {"suspend": true}});
-    let workload = WorkloadKind::CronJob.deserialize(&object).expect("is a workload");
+    let workload = WorkloadKind::CronJob
+        .deserialize(&object)
+        .expect("is a workload");
     assert_eq!(judge(&workload, &[]), Rollout::Complete);
 }
 
 #[test]
 fn failures_of_pods() {
-    let template = json!({"template": {"metadata": {"annotations": {"tracewright.dev/env-hash": "new"}}}});
+    let template =
+        json!({"template": {"metadata": {"annotations": {"tracewright.dev/env-hash": "new"}}}});
     let workload = workload(WorkloadKind::StatefulSet, template, json!({}));
     let ended = json!({"exitCode": 1, "reason": "Error", "message": "KeyError"});
     let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "back-off"}});
     for (what, phase, status, expected) in [
-        ("running", "Running", json!({"state": {"running": {}}}), None),
-        ("starting", "Pending", json!({"state": waiting("ContainerCreating")}), None),
-        ("done", "Running", json!({"state": {"terminated": {"exitCode": 0}}}), None),
-        ("first crash", "Running", json!({"state": {"terminated": ended}}), Some(("Error", Some(1), "KeyError", false))),
-        ("crashed twice", "Running", json!({"restartCount": 2, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": ended}}), Some(("CrashLoopBackOff", Some(1), "KeyError", false))),
-        ("crashing", "Running", json!({"restartCount": 3, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": ended}}), Some(("CrashLoopBackOff", Some(1), "KeyError", true))),
-        ("speechless", "Running", json!({"restartCount": 3, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": {"exitCode": 137}}}), Some(("CrashLoopBackOff", Some(137), "back-off", true))),
-        ("running again", "Running", json!({"restartCount": 9, "state": {"running": {}}, "lastState": {"terminated": ended}}), None),
-        ("no such key", "Pending", json!({"state": waiting("CreateContainerConfigError")}), Some(("CreateContainerConfigError", None, "back-off", true))),
-        ("ended for good", "Failed", json!({"state": {"terminated": ended}}), Some(("Error", Some(1), "KeyError", true))),
+        (
+            "running",
+            "Running",
+            json!({"state": {"running": {}}}),
+            None,
+        ),
+        (
+            "starting",
+            "Pending",
+            json!({"state": waiting("ContainerCreating")}),
+            None,
+        ),
+        (
+            "done",
+            "Running",
+            json!({"state": {"terminated": {"exitCode": 0}}}),
+            None,
+        ),
+        (
+            "first crash",
+            "Running",
+            json!({"state": {"terminated": ended}}),
+            Some(("Error", Some(1), "KeyError", false)),
+        ),
+        (
+            "crashed twice",
+            "Running",
+            json!({"restartCount": 2, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": ended}}),
+            Some(("CrashLoopBackOff", Some(1), "KeyError", false)),
+        ),
+        (
+            "crashing",
+            "Running",
+            json!({"restartCount": 3, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": ended}}),
+            Some(("CrashLoopBackOff", Some(1), "KeyError", true)),
+        ),
+        (
+            "speechless",
+            "Running",
+            json!({"restartCount": 3, "state": waiting("CrashLoopBackOff"), "lastState": {"terminated": {"exitCode": 137}}}),
+            Some(("CrashLoopBackOff", Some(137), "back-off", true)),
+        ),
+        (
+            "running again",
+            "Running",
+            json!({"restartCount": 9, "state": {"running": {}}, "lastState": {"terminated": ended}}),
+            None,
+        ),
+        (
+            "no such key",
+            "Pending",
+            json!({"state": waiting("CreateContainerConfigError")}),
+            Some(("CreateContainerConfigError", None, "back-off", true)),
+        ),
+        (
+            "ended for good",
+            "Failed",
+            json!({"state": {"terminated": ended}}),
+            Some(("Error", Some(1), "KeyError", true)),
+        ),
     ] {
         let mut status = status;
         status["name"] = "app".into();
-        let pod = |hash: &str, list: &str| {
-            json!({"metadata": {"name": "w-0", "annotations": {"tracewright.dev/env-hash": hash}}, "status": {"phase": phase, list: [status]}})
-        };
+        let pod = |hash: &str, list: &str| json!({"metadata": {"name": "w-0", "annotations": {"tracewright.dev/env-hash": hash}}, "status": {"phase": phase, list: [status]}});
         let expected = expected.map(|(reason, exit_code, message, lasting)| PodFailure {
             pod: "w-0".into(),
             container: "app".into(),
@@ -151,93 +320,17 @@ fn failures_of_pods() {
             lasting,
         });
         for list in ["containerStatuses", "initContainerStatuses"] {
-            assert_eq!(failure(&workload, &pod("new", list)).expect("is a pod"), expected, "{what}");
+            assert_eq!(
+                failure(&workload, &pod("new", list)).expect("is a pod"),
+                expected,
+                "{what}"
+            );
         }
-        assert_eq!(failure(&workload, &pod("old", "containerStatuses")).expect("is a pod"), None, "{what}");
+        assert_eq!(
+            failure(&workload, &pod("old", "containerStatuses")).expect("is a pod"),
+            None,
+            "{what}"
+        );
     }
     assert!(failure(&workload, &json!({})).is_err());
-}
-
-fn place(profile: &str, key: u32, stage: Stage) -> Place<u32> {
-    Place { profile: ProfileRef::new("ns", profile), max_concurrent: 2, key, stage }
-}
-
-#[test]
-fn no_profile_changes_more_at_once_than_it_allows() {
-    use Stage::{Due, Failed, Mend, Rolling};
-    for (what, stages, expected) in [
-        ("fresh", vec![Due, Due, Due], vec![0, 1]),
-        ("one is rolling", vec![Rolling, Due, Due], vec![1]),
-        ("full", vec![Rolling, Rolling, Due], vec![]),
-        ("failures keep their places", vec![Failed, Failed, Due], vec![]),
-        ("what failed is mended first", vec![Due, Mend, Mend], vec![1, 2]),
-        ("mending takes no second place", vec![Failed, Mend, Due], vec![1]),
-    ] {
-        let places: Vec<_> = (0..).zip(stages).map(|(key, stage)| place("a", key, stage)).collect();
-        assert_eq!(next(10, &places), expected, "{what}");
-    }
-}
-
-#[test]
-fn profiles_take_turns_under_the_global_bound() {
-    let places = [
-        place("a", 1, Stage::Due),
-        place("a", 2, Stage::Due),
-        place("b", 3, Stage::Due),
-        place("b", 4, Stage::Due),
-        place("c", 5, Stage::Failed),
-        place("c", 6, Stage::Rolling),
-    ];
-    assert_eq!(next(4, &places), [1, 3, 2]);
-    assert_eq!(next(1, &places), Vec::<u32>::new());
-    assert_eq!(next(0, &places), Vec::<u32>::new());
-}
-
-#[test]
-fn the_bound_of_a_profile_is_five_unless_written() {
-    for (yaml, expected) in [
-        ("{}", 5),
-        ("{workloads: {selector: {matchLabels: {a: b}}}}", 5),
-        ("{workloads: {selector: {matchLabels: {a: b}}, rollout: {maxConcurrent: 2}}}", 2),
-    ] {
-        let spec: ObservabilityProfileSpec = serde_saphyr::from_str(yaml).expect("is a spec");
-        assert_eq!(max_concurrent(&spec), expected, "{yaml}");
-    }
-}
-
-fn stage() -> impl Strategy<Value = Stage> {
-    prop::sample::select(vec![Stage::Mend, Stage::Due, Stage::Rolling, Stage::Failed])
-}
-
-proptest! {
-    #[test]
-    fn bounds_hold_and_no_place_is_left_empty(
-        stages in prop::collection::vec((0..4_usize, stage()), 0..60),
-        limits in prop::array::uniform4(0..6_usize),
-        max_global in 0..20_usize,
-    ) {
-        let places: Vec<_> = (0..).zip(&stages).map(|(key, (profile, stage))| Place {
-            max_concurrent: limits[*profile],
-            ..place(&profile.to_string(), key, *stage)
-        }).collect();
-        let chosen = next(max_global, &places);
-        let count = |profile: usize, wanted: &[Stage]| {
-            stages.iter().filter(|(of, stage)| *of == profile && wanted.contains(stage)).count()
-        };
-        let rolling = stages.iter().filter(|(_, stage)| *stage == Stage::Rolling).count();
-        prop_assert!(chosen.is_empty() || chosen.len() + rolling <= max_global);
-        let full = chosen.len() + rolling >= max_global;
-        for (profile, limit) in limits.iter().enumerate() {
-            let of_profile = chosen.iter().filter(|key| stages[**key as usize].0 == profile).count();
-            let taken = count(profile, &[Stage::Rolling, Stage::Failed]);
-            let waiting = count(profile, &[Stage::Mend, Stage::Due]);
-            prop_assert!(of_profile <= limit.saturating_sub(taken));
-            prop_assert!(full || of_profile == waiting.min(limit.saturating_sub(taken)), "profile {profile}");
-        }
-        let mut distinct = chosen.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        prop_assert_eq!(distinct.len(), chosen.len());
-        prop_assert!(chosen.iter().all(|key| matches!(stages[*key as usize].1, Stage::Mend | Stage::Due)));
-    }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracewright_xray::contract::name::FIELD_MANAGER;
 
 use super::WorkloadKind;
-use super::read::Template;
+use super::wire::Template;
 use crate::env::Hash;
 
 /// Where client-side apply keeps the manifest that was applied last. (kubectl, `LastAppliedConfigAnnotation`.)
@@ -58,7 +58,11 @@ impl Claims {
 
     pub(super) fn contains(&self, container: &str, variable: &str, hash: Option<Hash>) -> bool {
         let key = (container.to_owned(), variable.to_owned());
-        self.applied.contains(&key) || self.last_applied.get(&key).is_some_and(|written| *written == hash)
+        self.applied.contains(&key)
+            || self
+                .last_applied
+                .get(&key)
+                .is_some_and(|written| *written == hash)
     }
 
     /// Reads a field set in the form `{"f:spec": {"f:template": …{"k:{\"name\":\"c\"}": {"f:env": …}}}}`. (Kubernetes
@@ -77,13 +81,21 @@ impl Claims {
 
     fn read_last_applied(&mut self, kind: WorkloadKind, manifest: &str) {
         // A manifest that cannot be read claims nothing: nobody but its own tool knows what it means.
-        let Ok(manifest) = serde_json::from_str::<Value>(manifest) else { return };
-        let template = kind.template_path().iter().fold(&manifest, |fields, field| &fields[*field]);
-        let Ok(template) = Template::deserialize(template) else { return };
+        let Ok(manifest) = serde_json::from_str::<Value>(manifest) else {
+            return;
+        };
+        let template = kind
+            .template_path()
+            .iter()
+            .fold(&manifest, |fields, field| &fields[*field]);
+        let Ok(template) = Template::deserialize(template) else {
+            return;
+        };
         for container in template.spec.containers {
             for variable in container.env {
                 let hash = variable.hash();
-                self.last_applied.insert((container.name.clone(), variable.name), hash);
+                self.last_applied
+                    .insert((container.name.clone(), variable.name), hash);
             }
         }
     }
@@ -95,8 +107,12 @@ fn items(fields: &Value) -> impl Iterator<Item = (String, &Value)> {
     struct Key {
         name: String,
     }
-    fields.as_object().into_iter().flatten().filter_map(|(key, fields)| {
-        let key: Key = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
-        Some((key.name, fields))
-    })
+    fields
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, fields)| {
+            let key: Key = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
+            Some((key.name, fields))
+        })
 }

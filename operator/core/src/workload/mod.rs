@@ -3,6 +3,7 @@
 
 mod claims;
 mod read;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,7 +26,12 @@ pub enum WorkloadKind {
 
 impl WorkloadKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet, Self::CronJob];
+    pub const ALL: [Self; 4] = [
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::CronJob,
+    ];
 
     /// The kind's name in the Kubernetes API.
     #[must_use]
@@ -197,3 +203,6 @@ pub struct Progress {
     /// The message with which a Deployment says that it cannot create pods.
     pub replica_failure: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

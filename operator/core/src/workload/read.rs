@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer};
 use tracewright_xray::contract::{annotation, label};
 
-use super::claims::{Claims, ManagedFieldsEntry};
+use super::claims::Claims;
+use super::wire::{ContainerSpec, EnvVar, EnvVarSource, Object, Spec, Status, Template};
 use super::{Container, Entry, EnvFrom, EnvFromSource, Form, Progress, Workload, WorkloadKind};
 use crate::env::{self, Hash, Hasher};
 use crate::inject::{Record, instrumentation};
@@ -30,169 +31,6 @@ impl<'de> DeserializeSeed<'de> for WorkloadKind {
     }
 }
 
-#[derive(Deserialize)]
-struct Object {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ObjectMeta {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: String,
-    generation: i64,
-    deletion_timestamp: Option<IgnoredAny>,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-    owner_references: Vec<OwnerReference>,
-    managed_fields: Vec<ManagedFieldsEntry>,
-}
-
-#[derive(Deserialize)]
-struct OwnerReference {
-    kind: String,
-    name: String,
-    #[serde(default)]
-    controller: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    template: Template,
-    job_template: JobTemplate,
-    replicas: Option<i64>,
-    paused: bool,
-    update_strategy: UpdateStrategy,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JobTemplate {
-    spec: JobSpec,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct JobSpec {
-    template: Template,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct UpdateStrategy {
-    r#type: String,
-    rolling_update: Option<RollingUpdate>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RollingUpdate {
-    partition: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Template {
-    metadata: ObjectMeta,
-    pub(super) spec: PodSpec,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PodSpec {
-    pub(super) containers: Vec<ContainerSpec>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ContainerSpec {
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) env: Vec<EnvVar>,
-    #[serde(default)]
-    env_from: Vec<EnvFromEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct EnvVar {
-    pub(super) name: String,
-    #[serde(default)]
-    value: String,
-    value_from: Option<EnvVarSource>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EnvVarSource {
-    field_ref: Option<FieldRef>,
-    secret_key_ref: Option<SecretKeyRef>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FieldRef {
-    /// Absent in a manifest; the API server fills it in.
-    #[serde(default)]
-    api_version: String,
-    field_path: String,
-}
-
-#[derive(Deserialize)]
-struct SecretKeyRef {
-    #[serde(default)]
-    name: String,
-    key: String,
-    #[serde(default)]
-    optional: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EnvFromEntry {
-    #[serde(default)]
-    prefix: String,
-    config_map_ref: Option<ObjectReference>,
-    secret_ref: Option<ObjectReference>,
-}
-
-#[derive(Deserialize)]
-struct ObjectReference {
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    observed_generation: i64,
-    replicas: i64,
-    updated_replicas: i64,
-    available_replicas: i64,
-    desired_number_scheduled: i64,
-    current_number_scheduled: i64,
-    updated_number_scheduled: i64,
-    number_available: i64,
-    conditions: Vec<Condition>,
-}
-
-#[derive(Deserialize)]
-struct Condition {
-    r#type: String,
-    status: String,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    message: String,
-}
-
 impl EnvVar {
     pub(super) fn hash(&self) -> Option<Hash> {
         let mut hasher = Hasher::default();
@@ -201,12 +39,21 @@ impl EnvVar {
             return Some(env::literal(hasher, &self.value));
         };
         match source {
-            EnvVarSource { field_ref: Some(field), .. } if matches!(field.api_version.as_str(), "" | "v1") => {
+            EnvVarSource {
+                field_ref: Some(field),
+                ..
+            } if matches!(field.api_version.as_str(), "" | "v1") => {
                 Some(env::field_ref(hasher, &field.field_path))
             }
-            EnvVarSource { secret_key_ref: Some(secret), .. } => {
-                Some(env::secret_key_ref(hasher, &secret.name, &secret.key, secret.optional))
-            }
+            EnvVarSource {
+                secret_key_ref: Some(secret),
+                ..
+            } => Some(env::secret_key_ref(
+                hasher,
+                &secret.name,
+                &secret.key,
+                secret.optional,
+            )),
             EnvVarSource { .. } => None,
         }
     }
@@ -215,34 +62,61 @@ impl EnvVar {
         match &self.value_from {
             None if self.value.is_empty() => Form::Empty,
             None => Form::Literal,
-            Some(EnvVarSource { field_ref: Some(_), .. }) => Form::FieldRef,
-            Some(EnvVarSource { secret_key_ref: Some(_), .. }) => Form::SecretKeyRef,
-            Some(EnvVarSource { field_ref: None, secret_key_ref: None }) => Form::Other,
+            Some(EnvVarSource {
+                field_ref: Some(_), ..
+            }) => Form::FieldRef,
+            Some(EnvVarSource {
+                secret_key_ref: Some(_),
+                ..
+            }) => Form::SecretKeyRef,
+            Some(EnvVarSource {
+                field_ref: None,
+                secret_key_ref: None,
+            }) => Form::Other,
         }
     }
 }
 
 impl Object {
     fn into_workload(self, kind: WorkloadKind) -> Workload {
-        let Self { metadata, spec, status } = self;
+        let Self {
+            metadata,
+            spec,
+            status,
+        } = self;
         let progress = progress(kind, &spec, status);
         let claims = Claims::read(kind, &metadata.annotations, &metadata.managed_fields);
         let template = match kind {
             WorkloadKind::CronJob => spec.job_template.spec.template,
-            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => spec.template,
+            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
+                spec.template
+            }
         };
-        let Template { metadata: mut pods, spec } = template;
+        let Template {
+            metadata: mut pods,
+            spec,
+        } = template;
         let other_instrumentation = instrumentation::found(&metadata.annotations)
             .or_else(|| instrumentation::found(&metadata.labels))
             .or_else(|| instrumentation::found(&pods.annotations))
             .or_else(|| instrumentation::found(&pods.labels));
         Workload {
             kind,
-            inject: metadata.annotations.get(annotation::INJECT).and_then(|text| yes_or_no(text)),
-            skip_env: metadata.annotations.get(annotation::SKIP_ENV).map(|list| names(list)).unwrap_or_default(),
+            inject: metadata
+                .annotations
+                .get(annotation::INJECT)
+                .and_then(|text| yes_or_no(text)),
+            skip_env: metadata
+                .annotations
+                .get(annotation::SKIP_ENV)
+                .map(|list| names(list))
+                .unwrap_or_default(),
             other_instrumentation,
             marked: metadata.annotations.contains_key(annotation::INJECTED),
-            record: metadata.annotations.get(annotation::INJECTED).and_then(|text| Record::read(text)),
+            record: metadata
+                .annotations
+                .get(annotation::INJECTED)
+                .and_then(|text| Record::read(text)),
             env_hash: pods.annotations.remove(annotation::ENV_HASH),
             controller: metadata
                 .owner_references
@@ -250,7 +124,11 @@ impl Object {
                 .find(|owner| owner.controller)
                 .map(|owner| format!("{}/{}", owner.kind, owner.name))
                 .or_else(|| managed_by_us(&metadata.labels)),
-            containers: spec.containers.into_iter().map(|container| container.read(&claims)).collect(),
+            containers: spec
+                .containers
+                .into_iter()
+                .map(|container| container.read(&claims))
+                .collect(),
             namespace: metadata.namespace,
             name: metadata.name,
             uid: metadata.uid,
@@ -272,19 +150,28 @@ fn yes_or_no(text: &str) -> Option<bool> {
 }
 
 fn names(list: &str) -> BTreeSet<String> {
-    list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    list.split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// A receiver is ours even where its owner reference was removed.
 fn managed_by_us(labels: &BTreeMap<String, String>) -> Option<String> {
-    let ours = labels.get(label::APP_MANAGED_BY).is_some_and(|by| by == label::APP_MANAGED_BY_TRACEWRIGHT);
+    let ours = labels
+        .get(label::APP_MANAGED_BY)
+        .is_some_and(|by| by == label::APP_MANAGED_BY_TRACEWRIGHT);
     let profile = labels.get(label::PROFILE).filter(|_| ours)?;
     Some(format!("ObservabilityProfile/{profile}"))
 }
 
 impl ContainerSpec {
     fn read(self, claims: &Claims) -> Container {
-        let Self { name, env, env_from } = self;
+        let Self {
+            name,
+            env,
+            env_from,
+        } = self;
         let env = env
             .into_iter()
             .map(|variable| {
@@ -292,7 +179,10 @@ impl ContainerSpec {
                 Entry {
                     form,
                     hash,
-                    references: env::references(&variable.value).into_iter().map(str::to_owned).collect(),
+                    references: env::references(&variable.value)
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect(),
                     claimed: claims.contains(&name, &variable.name, hash),
                     name: variable.name,
                 }
@@ -306,16 +196,26 @@ impl ContainerSpec {
                     (None, Some(secret)) => EnvFromSource::Secret(secret.name),
                     (None, None) => return None,
                 };
-                Some(EnvFrom { source, prefix: entry.prefix })
+                Some(EnvFrom {
+                    source,
+                    prefix: entry.prefix,
+                })
             })
             .collect();
-        Container { name, env, env_from }
+        Container {
+            name,
+            env,
+            env_from,
+        }
     }
 }
 
 fn progress(kind: WorkloadKind, spec: &Spec, status: Status) -> Progress {
     let condition = |kind: &str, state: &str| {
-        status.conditions.iter().find(|condition| condition.r#type == kind && condition.status == state)
+        status
+            .conditions
+            .iter()
+            .find(|condition| condition.r#type == kind && condition.status == state)
     };
     let common = Progress {
         paused: spec.paused,
@@ -333,11 +233,16 @@ fn progress(kind: WorkloadKind, spec: &Spec, status: Status) -> Progress {
             deadline_exceeded: condition("Progressing", "False")
                 .filter(|condition| condition.reason == "ProgressDeadlineExceeded")
                 .map(|condition| condition.message.clone()),
-            replica_failure: condition("ReplicaFailure", "True").map(|condition| condition.message.clone()),
+            replica_failure: condition("ReplicaFailure", "True")
+                .map(|condition| condition.message.clone()),
             ..common
         },
         WorkloadKind::StatefulSet => Progress {
-            partition: spec.update_strategy.rolling_update.as_ref().map_or(0, |rolling| rolling.partition),
+            partition: spec
+                .update_strategy
+                .rolling_update
+                .as_ref()
+                .map_or(0, |rolling| rolling.partition),
             ..common
         },
         WorkloadKind::DaemonSet => Progress {

@@ -157,9 +157,13 @@ async fn a_held_call_outlives_its_caller_and_has_its_effect_only_when_continued(
     let fault =
         json!({"operation": "logs.CreateLogGroup", "kind": "stop", "when": "before", "times": 1});
     aws.post("faults", fault).await;
-    let call = tokio::time::timeout(Duration::from_millis(300), create(&aws, "a"));
-    call.await.expect_err("held");
-    let shown = aws.get("stops").await;
+    let logs = aws.logs();
+    let call = tokio::spawn(logs.create_log_group().log_group_name("a").send());
+    let shown = aws
+        .until("stops", |shown| shown["stops"][0].is_object())
+        .await;
+    call.abort();
+    assert!(call.await.is_err_and(|error| error.is_cancelled()));
     assert!(!exists(&aws, "a").await);
     aws.post(
         &format!("stops/{}/continue", shown["stops"][0]["id"]),

@@ -273,7 +273,7 @@ async fn a_protected_group_and_its_streams_cannot_be_deleted() {
 #[tokio::test]
 async fn of_two_writes_at_once_to_a_group_one_is_aborted() {
     let aws = Aws::start().await;
-    aws.put("limits", json!({"logGroupWriteMs": 200})).await;
+    aws.put("limits", json!({"logGroupWriteMs": 1500})).await;
     create(&aws, "a").await;
     create(&aws, "b").await;
     let put = |group: &str, days| {
@@ -287,6 +287,7 @@ async fn of_two_writes_at_once_to_a_group_one_is_aborted() {
     other.expect("another group is free");
     let refused = if one.is_ok() { two } else { one };
     assert_eq!(code(refused), "OperationAbortedException");
+    aws.put("limits", json!({"logGroupWriteMs": 0})).await;
     put("a", 30).await.expect("the group is free again");
 }
 

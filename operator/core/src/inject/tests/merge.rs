@@ -11,7 +11,10 @@ pub fn apply(object: &Value, patch: &Value) -> Result<Value, String> {
     }
     let mut merged = object.clone();
     merge(&mut merged, patch)?;
-    let next = version.as_str().and_then(|version| version.parse::<u64>().ok()).map_or(1, |version| version + 1);
+    let next = version
+        .as_str()
+        .and_then(|version| version.parse::<u64>().ok())
+        .map_or(1, |version| version + 1);
     merged["metadata"]["resourceVersion"] = next.to_string().into();
     validate(&merged)?;
     Ok(merged)
@@ -113,14 +116,24 @@ fn ordered(list: Value, order: &Value) -> Result<Value, String> {
 
 fn validate(object: &Value) -> Result<(), String> {
     let spec = &object["spec"];
-    let spec = if spec["jobTemplate"].is_null() { spec } else { &spec["jobTemplate"]["spec"] };
-    for container in spec["template"]["spec"]["containers"].as_array().into_iter().flatten() {
+    let spec = if spec["jobTemplate"].is_null() {
+        spec
+    } else {
+        &spec["jobTemplate"]["spec"]
+    };
+    for container in spec["template"]["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         if container["image"].is_null() {
             return Err(format!("422: container {} has no image", name(container)));
         }
         for entry in container["env"].as_array().into_iter().flatten() {
             let sources = entry["valueFrom"].as_object().map_or(0, Map::len);
-            let literal = entry["value"].as_str().is_some_and(|value| !value.is_empty());
+            let literal = entry["value"]
+                .as_str()
+                .is_some_and(|value| !value.is_empty());
             if sources > 1 || (literal && sources > 0) {
                 return Err(format!("422: {} has more than one value", name(entry)));
             }

@@ -3,11 +3,9 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
-use super::merge::{apply, normalised};
+use super::merge::normalised;
 use super::*;
-use crate::workload::WorkloadKind;
 
 /// Profiles of one service, as it is edited over time.
 static EDITS: LazyLock<Vec<ObservabilityProfileSpec>> = LazyLock::new(|| YAML.map(spec).to_vec());
@@ -53,7 +51,8 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
             container["env"] = env.into();
         }
         if from {
-            container["envFrom"] = json!([{"prefix": "OTEL_", "configMapRef": {"name": "settings"}}]);
+            container["envFrom"] =
+                json!([{"prefix": "OTEL_", "configMapRef": {"name": "settings"}}]);
         }
         container
     })
@@ -61,7 +60,12 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
 
 fn object() -> impl Strategy<Value = (WorkloadKind, Value)> {
     let kind = prop::sample::select(WorkloadKind::ALL.to_vec());
-    let containers = (container("istio-proxy"), container("app"), container("worker"), any::<bool>());
+    let containers = (
+        container("istio-proxy"),
+        container("app"),
+        container("worker"),
+        any::<bool>(),
+    );
     let annotations = prop::option::of(Just(json!({"theirs": "x"})));
     (kind, containers, annotations).prop_map(|(kind, (proxy, app, worker, with_proxy), annotations)| {
         let containers = if with_proxy { json!([app, proxy, worker]) } else { json!([worker, app]) };
@@ -77,8 +81,14 @@ fn object() -> impl Strategy<Value = (WorkloadKind, Value)> {
 }
 
 fn containers(kind: WorkloadKind, object: &Value) -> Vec<Value> {
-    let template = kind.template_path().iter().fold(object, |value, field| &value[*field]);
-    template["spec"]["containers"].as_array().cloned().unwrap_or_default()
+    let template = kind
+        .template_path()
+        .iter()
+        .fold(object, |value, field| &value[*field]);
+    template["spec"]["containers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn env(container: &Value) -> Vec<Value> {
@@ -103,7 +113,9 @@ fn inject(kind: WorkloadKind, object: &Value, edit: usize) -> Result<Value, Test
 }
 
 fn removed(kind: WorkloadKind, object: &Value) -> Result<Value, TestCaseError> {
-    let Some(patch) = uninject(&read(kind, object)) else { return Ok(object.clone()) };
+    let Some(patch) = uninject(&read(kind, object)) else {
+        return Ok(object.clone());
+    };
     let after = apply(object, &patch.body).map_err(TestCaseError::fail)?;
     prop_assert_eq!(uninject(&read(kind, &after)), None);
     Ok(after)

@@ -1,0 +1,11 @@
+//! The library as its users have it: by variables in, and by what arrives at the other ends.
+
+mod actix;
+mod decisions;
+mod example;
+mod faults;
+mod otlp;
+mod outgoing;
+mod parts;
+mod sampling;
+mod segments;

@@ -1,0 +1,236 @@
+//! Spans as X-Ray sees them.
+
+use crate::parts::{PATIENCE, Receiver, serve, telemetry};
+use opentelemetry::trace::{FutureExt, Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Array, Context, KeyValue, Value};
+use opentelemetry_sdk::trace::SdkTracer;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
+use tracewright_telemetry::{ContextMissing, Telemetry};
+
+const SAMPLED: (&str, &str) = ("x-amzn-trace-id", "Sampled=1");
+
+fn start(variables: &[(&str, &str)]) -> (Telemetry, Receiver, SdkTracer) {
+    let receiver = Receiver::start([]);
+    let address = receiver.address();
+    let base = [("OTEL_TRACES_EXPORTER", "none"), ("AWS_XRAY_DAEMON_ADDRESS", address.as_str())];
+    let telemetry = telemetry(&[&base, variables].concat());
+    let tracer = telemetry.tracer_provider().tracer("test");
+    (telemetry, receiver, tracer)
+}
+
+/// The segment of one request.
+fn segment(variables: &[(&str, &str)], headers: &[(&str, &str)], status: u16, work: impl FnOnce(&Telemetry, &SdkTracer)) -> Json {
+    let (telemetry, receiver, tracer) = start(variables);
+    serve(&telemetry, &[&[SAMPLED], headers].concat(), status, || work(&telemetry, &tracer));
+    receiver.document()
+}
+
+#[test]
+fn a_request_is_a_segment_with_its_http_members() {
+    let json = segment(&[], &[("host", "shop.example:8080")], 200, |_, _| {});
+    assert_eq!(json["name"], "backend-flask");
+    assert_eq!(
+        json["http"],
+        json!({
+            "request": {
+                "url": "http://shop.example:8080/api/activities/home", "method": "GET", "user_agent": "curl/8", "client_ip": "10.0.0.9",
+            },
+            "response": {"status": 200, "content_length": 965},
+        })
+    );
+    assert_eq!(json["aws"]["xray"]["sdk"], "X-Ray for Rust");
+    assert_eq!(json["service"]["runtime"], "rustc");
+    for absent in ["fault", "error", "throttle", "cause", "origin", "type", "parent_id"] {
+        assert_eq!(json.get(absent), None, "{absent}");
+    }
+    assert!(json["end_time"].as_f64().unwrap() >= json["start_time"].as_f64().unwrap());
+}
+
+#[test]
+fn a_forwarded_address_is_taken_whole_and_marked() {
+    let json = segment(&[], &[("x-forwarded-for", "1.2.3.4, 5.6.7.8")], 200, |_, _| {});
+    assert_eq!(json["http"]["request"]["client_ip"], "1.2.3.4, 5.6.7.8");
+    assert_eq!(json["http"]["request"]["x_forwarded_for"], true);
+}
+
+#[test]
+fn the_status_sets_the_flags() {
+    for (status, fault, error, throttle) in
+        [(200, false, false, false), (404, false, true, false), (429, false, true, true), (500, true, false, false)]
+    {
+        let json = segment(&[], &[], status, |_, _| {});
+        let flag = |name: &str| json.get(name) == Some(&json!(true));
+        assert_eq!((flag("fault"), flag("error"), flag("throttle")), (fault, error, throttle), "{status}");
+    }
+}
+
+#[test]
+fn an_exception_is_a_cause_and_its_callers_refer_to_it() {
+    let json = segment(&[], &[], 500, |_, tracer| {
+        let mut span = tracer.start("work");
+        let trace = "   0: app::fails\n             at ./src/home.rs:12:9\n";
+        span.add_event(
+            "exception",
+            vec![
+                KeyValue::new("exception.type", "error"),
+                KeyValue::new("exception.message", "it broke"),
+                KeyValue::new("exception.stacktrace", trace),
+            ],
+        );
+    });
+    let inner = &json["subsegments"][0];
+    let exception = &inner["cause"]["exceptions"][0];
+    assert_eq!((&exception["type"], &exception["message"]), (&json!("error"), &json!("it broke")));
+    assert_eq!(exception["stack"], json!([{"path": "home.rs", "line": 12, "label": "app::fails"}]));
+    assert_eq!((&inner["fault"], &json["fault"]), (&json!(true), &json!(true)));
+    assert_eq!(json["cause"], exception["id"], "the same exception, recorded deeper");
+}
+
+#[test]
+fn an_error_status_without_exception_is_a_fault_with_its_description() {
+    let json = segment(&[], &[], 200, |_, tracer| tracer.start("work").set_status(Status::error("no luck")));
+    assert_eq!(json["subsegments"][0]["fault"], true);
+    assert_eq!(json["subsegments"][0]["cause"]["exceptions"][0]["message"], "no luck");
+    assert_eq!(json.get("fault"), None);
+}
+
+#[test]
+fn annotations_metadata_and_the_user_find_their_places() {
+    let json = segment(&[], &[], 200, |telemetry, tracer| {
+        telemetry.annotate("tier", "gold").unwrap();
+        telemetry.annotate("bad.key", 1).unwrap();
+        telemetry.put_metadata("own", "key.with.dots", true).unwrap();
+        telemetry.put_metadata("AWS.x", "key", true).unwrap();
+        let mut span = tracer.start("work");
+        span.set_attribute(KeyValue::new("app.result_length", 3));
+        span.set_attribute(KeyValue::new("list", Value::Array(Array::I64(vec![1, 2]))));
+        let context = Context::current_with_span(span);
+        let _active = context.attach();
+        telemetry.set_user("andrew").unwrap();
+    });
+    assert_eq!(json["annotations"], json!({"tier": "gold"}));
+    assert_eq!(json["metadata"]["own"], json!({"key.with.dots": true}));
+    assert_eq!(json["metadata"].get("AWS.x"), None);
+    assert_eq!(json["user"], "andrew", "told within a subsegment, said of the segment");
+    assert_eq!(json["subsegments"][0]["metadata"]["default"], json!({"app.result_length": 3, "list": [1, 2]}));
+}
+
+#[test]
+fn a_missing_context_is_an_error_only_if_that_is_asked_for() {
+    for (strategy, result) in
+        [("RUNTIME_ERROR", Err(ContextMissing)), ("LOG_ERROR", Ok(())), ("IGNORE_ERROR", Ok(()))]
+    {
+        let (telemetry, ..) = start(&[("AWS_XRAY_CONTEXT_MISSING", strategy)]);
+        assert_eq!(telemetry.annotate("key", 1), result, "{strategy}");
+    }
+}
+
+#[test]
+fn calls_are_subsegments_with_their_namespace_and_name() {
+    let json = segment(&[], &[], 200, |_, tracer| {
+        let call = |attributes: &[(&'static str, &'static str)]| {
+            let attributes = attributes.iter().map(|(key, value)| KeyValue::new(*key, *value));
+            drop(tracer.span_builder("call").with_kind(SpanKind::Client).with_attributes(attributes).start(tracer));
+        };
+        call(&[("http.request.method", "POST"), ("url.full", "https://api.example/v1?key=secret"), ("server.address", "api.example")]);
+        call(&[("db.system.name", "postgresql"), ("db.namespace", "cruddur"), ("db.query.text", "SELECT ?"), ("server.address", "db")]);
+        call(&[("rpc.system", "aws-api"), ("rpc.service", "DynamoDB"), ("rpc.method", "PutItem"), ("aws.request_id", "r-1")]);
+    });
+    let [http, sql, aws] = &json["subsegments"].as_array().unwrap()[..] else { panic!("{json}") };
+    assert_eq!((&http["name"], &http["namespace"]), (&json!("api.example"), &json!("remote")));
+    assert_eq!(http["http"]["request"], json!({"url": "https://api.example/v1", "method": "POST"}));
+    assert_eq!((&sql["name"], &sql["namespace"]), (&json!("cruddur"), &json!("remote")));
+    assert_eq!(sql["sql"], json!({"sanitized_query": "SELECT ?", "database_type": "postgresql", "url": "db"}));
+    assert_eq!((&aws["name"], &aws["namespace"]), (&json!("DynamoDB"), &json!("aws")));
+    assert_eq!(aws["aws"], json!({"operation": "PutItem", "request_id": "r-1"}));
+}
+
+#[test]
+fn resource_attributes_tell_where_the_process_runs() {
+    let attributes = "cloud.platform=aws_eks,k8s.cluster.name=c-1,k8s.pod.name=p-1,service.version=1.2,aws.log.group.names=cruddur&other";
+    let json = segment(&[("OTEL_RESOURCE_ATTRIBUTES", attributes)], &[], 200, |_, _| {});
+    assert_eq!(json["origin"], "AWS::EKS::Container");
+    assert_eq!(json["aws"]["eks"], json!({"cluster_name": "c-1", "pod": "p-1"}));
+    assert_eq!(json["aws"]["cloudwatch_logs"], json!([{"log_group": "cruddur"}, {"log_group": "other"}]));
+    assert_eq!(json["service"]["version"], "1.2");
+}
+
+#[test]
+fn names_come_from_the_variables_or_from_the_host() {
+    let named = [("AWS_XRAY_TRACING_NAME", "from-variable"), ("AWS_XRAY_URL", "*4567-demo.*")];
+    assert_eq!(segment(&named, &[], 200, |_, _| {})["name"], "from-variable");
+    let host = [("host", "4567-demo.example.test")];
+    assert_eq!(segment(&named, &host, 200, |_, _| {})["name"], "4567-demo.example.test");
+}
+
+#[test]
+fn work_without_a_request_is_a_segment_of_its_own() {
+    let (telemetry, receiver, tracer) = start(&[]);
+    tracer.in_span("nightly", |_| drop(tracer.start("step")));
+    let json = receiver.document();
+    assert_eq!(json["name"], "backend-flask");
+    assert_eq!(json["subsegments"][0]["name"], "step");
+    assert!(telemetry.flush(PATIENCE));
+}
+
+#[test]
+fn many_subsegments_are_streamed_and_none_is_lost() {
+    let (telemetry, receiver, tracer) = start(&[]);
+    serve(&telemetry, &[SAMPLED], 200, || {
+        for _ in 0..500 {
+            tracer.in_span("outer", |_| drop(tracer.start("inner")));
+        }
+    });
+    assert!(telemetry.flush(PATIENCE));
+    let documents = receiver.documents();
+    assert!(documents.len() > 100, "{}", documents.len());
+    let mut ids = BTreeSet::new();
+    for document in &documents {
+        collect(document, &mut ids);
+        if document.get("http").is_none() {
+            assert_eq!(document["type"], "subsegment");
+            assert!(document["parent_id"].is_string());
+        }
+    }
+    assert_eq!(ids.len(), 1_001);
+}
+
+fn collect(entity: &Json, ids: &mut BTreeSet<String>) {
+    assert!(ids.insert(entity["id"].as_str().unwrap().to_owned()));
+    for below in entity["subsegments"].as_array().into_iter().flatten() {
+        collect(below, ids);
+    }
+}
+
+#[test]
+fn a_segment_beyond_64_kb_arrives_in_parts() {
+    let (telemetry, receiver, tracer) = start(&[]);
+    serve(&telemetry, &[SAMPLED], 200, || {
+        for _ in 0..20 {
+            tracer.start("large").set_attribute(KeyValue::new("blob", "x".repeat(10_000)));
+        }
+        tracer.start("too large").set_attribute(KeyValue::new("blob", "x".repeat(100_000)));
+    });
+    assert!(telemetry.flush(PATIENCE));
+    let documents = receiver.documents();
+    let mut ids = BTreeSet::new();
+    documents.iter().for_each(|document| collect(document, &mut ids));
+    assert_eq!(ids.len(), 22, "every subsegment arrives, the one that is too large without its blob");
+    assert_eq!(telemetry.metrics().contains("spans_exported_total{exporter=\"xray\"} 22"), true);
+}
+
+#[tokio::test]
+async fn a_task_that_outlives_its_request_is_sent_when_it_ends() {
+    let (telemetry, receiver, tracer) = start(&[]);
+    let mut late = None;
+    serve(&telemetry, &[SAMPLED], 200, || {
+        let context = Context::current_with_span(tracer.start("late"));
+        late = Some(async { tokio::task::yield_now().await }.with_context(context));
+    });
+    let segment = receiver.document();
+    assert_eq!(segment.get("subsegments"), None);
+    late.unwrap().await;
+    let subsegment = receiver.document();
+    assert_eq!((&subsegment["name"], &subsegment["parent_id"]), (&json!("late"), &segment["id"]));
+}

@@ -1,0 +1,224 @@
+//! A cluster that knows the resource, an AWS of its own, and a namespace: where one operator and its replicas work.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::wait::{await_condition, conditions::is_crd_established};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracewright_core::crd::{self, ObservabilityProfile};
+
+use crate::aws::Aws;
+use crate::control_plane::{AuditLevel, ControlPlane, Options};
+use crate::eventually::{NotYet, SHORT, eventually};
+use crate::namespace::Namespace;
+use crate::operator::Launch;
+
+/// Control planes at the same time; each takes half a gigabyte.
+const MAX_CONTROL_PLANES: usize = 4;
+
+/// What the operators call the cluster in tags.
+pub const CLUSTER: &str = "tests";
+
+/// Everything that the operator calls.
+const OPERATIONS: [&str; 22] = [
+    "xray.GetGroups",
+    "xray.GetSamplingRules",
+    "xray.GetSamplingStatisticSummaries",
+    "xray.ListTagsForResource",
+    "xray.CreateGroup",
+    "xray.UpdateGroup",
+    "xray.DeleteGroup",
+    "xray.CreateSamplingRule",
+    "xray.UpdateSamplingRule",
+    "xray.DeleteSamplingRule",
+    "xray.TagResource",
+    "xray.UntagResource",
+    "logs.DescribeLogGroups",
+    "logs.ListLogGroups",
+    "logs.ListTagsForResource",
+    "logs.CreateLogGroup",
+    "logs.DeleteLogGroup",
+    "logs.PutRetentionPolicy",
+    "logs.AssociateKmsKey",
+    "logs.PutLogGroupDeletionProtection",
+    "logs.TagResource",
+    "logs.UntagResource",
+];
+
+static ROOM: Semaphore = Semaphore::const_new(MAX_CONTROL_PLANES);
+static IDLE: Mutex<Vec<ControlPlane>> = Mutex::new(Vec::new());
+
+/// An operator looks after all profiles of its cluster, so each test has a control plane without controllers for itself.
+/// They are handed from test to test: starting one costs more than most tests do.
+pub struct Installation {
+    control_plane: Option<ControlPlane>,
+    namespace: Namespace,
+    aws: Aws,
+    _room: SemaphorePermit<'static>,
+}
+
+impl Installation {
+    /// A cluster without profiles, with an audit log, and an AWS as it is handed out.
+    ///
+    /// # Errors
+    /// The control plane does not start, or refuses the resource.
+    pub async fn new() -> Result<Self> {
+        let room = ROOM.acquire().await?;
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let control_plane = match idle {
+            Some(control_plane) => {
+                remove_profiles(control_plane.client().await?).await?;
+                control_plane
+            }
+            None => {
+                let options = Options::without_controllers().audit(AuditLevel::Metadata);
+                let control_plane = ControlPlane::start(options).await?;
+                install(control_plane.client().await?).await?;
+                control_plane
+            }
+        };
+        let namespace = Namespace::create(&control_plane, "team").await?;
+        let aws = Aws::start()?;
+        Ok(Self { control_plane: Some(control_plane), namespace, aws, _room: room })
+    }
+
+    /// Where the profiles are made that name no other namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// AWS.
+    #[must_use]
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// The control plane.
+    ///
+    /// # Panics
+    /// Never: it is there until this is dropped.
+    #[must_use]
+    pub fn control_plane(&self) -> &ControlPlane {
+        self.control_plane.as_ref().expect("only drop takes it")
+    }
+
+    /// An operator with its Lease in [`Installation::namespace`] that looks for drift only when it is asked to.
+    #[must_use]
+    pub fn operator(&self) -> Launch {
+        Launch::new(self.control_plane().kubeconfig())
+            .aws(&self.aws)
+            .env("POD_NAMESPACE", self.namespace.name())
+            // One that is killed and started again is the same replica, and need not wait for its own Lease.
+            .env("POD_NAME", "operator-0")
+            .env("TRACEWRIGHT_CLUSTER_NAME", CLUSTER)
+            .env("TRACEWRIGHT_DRIFT_INTERVAL", "1h")
+            .env("TRACEWRIGHT_TAG_SETTLE_TIME", "1s")
+    }
+
+    /// The same operator, with an AWS that takes as many calls a second as come.
+    ///
+    /// # Errors
+    /// The emulator refuses.
+    pub async fn hurried_operator(&self) -> Result<Launch> {
+        self.aws.control().set_rate("*", 10_000.0, 10_000.0).await?;
+        let rates = OPERATIONS.map(|operation| format!("{operation}=10000:10000"));
+        Ok(self.operator().env("TRACEWRIGHT_AWS_RATE", rates.join(",")))
+    }
+
+    /// The profiles of [`Installation::namespace`].
+    #[must_use]
+    pub fn profiles(&self) -> Api<ObservabilityProfile> {
+        self.namespace.api()
+    }
+
+    /// Applies a profile, as `kubectl apply --server-side` does.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn apply(&self, name: &str, spec: Value) -> Result<ObservabilityProfile> {
+        apply(&self.profiles(), name, spec).await
+    }
+
+    /// Sets annotations of [`Installation::namespace`], as its admin.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn allow(&self, annotations: &[(&str, &str)]) -> Result<()> {
+        allow(&self.namespace, annotations).await
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        // After a failure the logs in its folder are worth more than the time to start another.
+        if !std::thread::panicking() {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.control_plane.take());
+        }
+    }
+}
+
+/// Applies a profile, as `kubectl apply --server-side` does.
+///
+/// # Errors
+/// The API server refuses it.
+pub async fn apply(profiles: &Api<ObservabilityProfile>, name: &str, spec: Value) -> Result<ObservabilityProfile> {
+    let profile = json!({
+        "apiVersion": "tracewright.dev/v1alpha1",
+        "kind": "ObservabilityProfile",
+        "metadata": {"name": name},
+        "spec": spec,
+    });
+    let params = PatchParams::apply("user").force();
+    profiles.patch(name, &params, &Patch::Apply(&profile)).await.with_context(|| format!("profile {name}"))
+}
+
+/// Sets annotations of a namespace, as its admin; an empty value removes one.
+///
+/// # Errors
+/// The API server refuses.
+pub async fn allow(namespace: &Namespace, annotations: &[(&str, &str)]) -> Result<()> {
+    let annotations: BTreeMap<_, _> =
+        annotations.iter().map(|(key, value)| (*key, (!value.is_empty()).then_some(*value))).collect();
+    let patch = json!({"metadata": {"annotations": annotations}});
+    let namespaces: Api<v1::Namespace> = Api::all(namespace.client());
+    namespaces.patch(namespace.name(), &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    Ok(())
+}
+
+/// Teaches a cluster the resource.
+///
+/// # Errors
+/// The API server refuses it.
+pub async fn install(client: Client) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client);
+    let definition = crd::definition();
+    let name = definition.name_any();
+    definitions.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&definition)).await?;
+    await_condition(definitions, &name, is_crd_established()).await?;
+    Ok(())
+}
+
+/// Removes what the last test left, whatever holds it.
+async fn remove_profiles(client: Client) -> Result<(), NotYet> {
+    let all: Api<ObservabilityProfile> = Api::all(client.clone());
+    eventually(SHORT, "the last test's profiles are gone", async || {
+        let profiles = all.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+        for profile in &profiles {
+            let namespace = profile.namespace().unwrap_or_default();
+            let (own, name) = (Api::<ObservabilityProfile>::namespaced(client.clone(), &namespace), profile.name_any());
+            let free = json!({"metadata": {"finalizers": null}});
+            // Each of the two may be what ends it; the next look tells.
+            let _ = own.delete(&name, &DeleteParams::default()).await;
+            let _ = own.patch(&name, &PatchParams::default(), &Patch::Merge(&free)).await;
+        }
+        if profiles.is_empty() { Ok(()) } else { Err(format!("{} are there", profiles.len())) }
+    })
+    .await
+}
