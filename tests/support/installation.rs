@@ -1,12 +1,14 @@
 //! A cluster that knows the resource, an AWS of its own, and a namespace: where one operator and its replicas work.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1;
+use k8s_openapi::api::core::v1::{self, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -21,6 +23,9 @@ use crate::operator::Launch;
 
 /// Control planes at the same time; each takes half a gigabyte.
 const MAX_CONTROL_PLANES: usize = 4;
+
+/// The service account of the operators.
+const ACCOUNT: &str = "operator";
 
 /// What the operators call the cluster in tags.
 pub const CLUSTER: &str = "tests";
@@ -59,7 +64,9 @@ static IDLE: Mutex<Vec<ControlPlane>> = Mutex::new(Vec::new());
 pub struct Installation {
     control_plane: Option<ControlPlane>,
     namespace: Namespace,
+    kubeconfig: PathBuf,
     aws: Aws,
+    reusable: bool,
     _room: SemaphorePermit<'static>,
 }
 
@@ -83,9 +90,25 @@ impl Installation {
                 control_plane
             }
         };
+        Self::on(control_plane, true, room).await
+    }
+
+    /// The same, with all controllers and nodes, for what runs in pods; ends with its test.
+    ///
+    /// # Errors
+    /// See [`Installation::new`].
+    pub async fn with_controllers() -> Result<Self> {
+        let room = ROOM.acquire().await?;
+        let control_plane = ControlPlane::start(Options::default().audit(AuditLevel::Metadata)).await?;
+        install(control_plane.client().await?).await?;
+        Self::on(control_plane, false, room).await
+    }
+
+    async fn on(control_plane: ControlPlane, reusable: bool, room: SemaphorePermit<'static>) -> Result<Self> {
         let namespace = Namespace::create(&control_plane, "team").await?;
+        let kubeconfig = admit(&control_plane, &namespace).await?;
         let aws = Aws::start()?;
-        Ok(Self { control_plane: Some(control_plane), namespace, aws, _room: room })
+        Ok(Self { control_plane: Some(control_plane), namespace, kubeconfig, aws, reusable, _room: room })
     }
 
     /// Where the profiles are made that name no other namespace.
@@ -112,7 +135,7 @@ impl Installation {
     /// An operator with its Lease in [`Installation::namespace`] that looks for drift only when it is asked to.
     #[must_use]
     pub fn operator(&self) -> Launch {
-        Launch::new(self.control_plane().kubeconfig())
+        Launch::new(&self.kubeconfig)
             .aws(&self.aws)
             .env("POD_NAMESPACE", self.namespace.name())
             // One that is killed and started again is the same replica, and need not wait for its own Lease.
@@ -120,6 +143,12 @@ impl Installation {
             .env("TRACEWRIGHT_CLUSTER_NAME", CLUSTER)
             .env("TRACEWRIGHT_DRIFT_INTERVAL", "1h")
             .env("TRACEWRIGHT_TAG_SETTLE_TIME", "1s")
+    }
+
+    /// Who the operator is to the API server.
+    #[must_use]
+    pub fn operator_user(&self) -> String {
+        format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name())
     }
 
     /// The same operator, with an AWS that takes as many calls a second as come.
@@ -158,10 +187,26 @@ impl Installation {
 impl Drop for Installation {
     fn drop(&mut self) {
         // After a failure the logs in its folder are worth more than the time to start another.
-        if !std::thread::panicking() {
+        if self.reusable && !std::thread::panicking() {
             IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.control_plane.take());
         }
     }
+}
+
+/// The operator's own service account, so that its requests can be told from the test's. What it is allowed to do is not
+/// the matter here: everything.
+async fn admit(control_plane: &ControlPlane, namespace: &Namespace) -> Result<PathBuf> {
+    let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": ACCOUNT}}))?;
+    namespace.api().create(&PostParams::default(), &account).await?;
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": namespace.name()},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace.name()}],
+    }))?;
+    Api::all(namespace.client()).create(&PostParams::default(), &binding).await?;
+    let operator: Api<v1::Namespace> = Api::all(control_plane.client_as(namespace.name(), ACCOUNT).await?);
+    eventually(SHORT, "the operator's rights are in force", async || operator.get("kube-system").await).await?;
+    Ok(control_plane.kubeconfig_as(namespace.name(), ACCOUNT).await?)
 }
 
 /// Applies a profile, as `kubectl apply --server-side` does.

@@ -22,6 +22,7 @@ mod cache;
 pub mod control_plane;
 mod eventually;
 pub mod installation;
+pub mod measurement;
 mod namespace;
 pub mod operator;
 mod port;

@@ -101,7 +101,9 @@ async fn a_fault_touches_the_calls_it_names_until_it_is_removed() -> Result<()> 
     assert_eq!(create_group(&aws, "three").await?.0, 200);
     control.clear_faults().await?;
 
-    control.inject(&Fault::lose_reply("xray.*").times(1)).await?;
+    control
+        .inject(&Fault::lose_reply("xray.*").times(1))
+        .await?;
     assert!(create_group(&aws, "four").await.is_err(), "an answer came");
     assert_eq!(
         create_group(&aws, "four").await?.0,
@@ -184,8 +186,13 @@ async fn rates_limits_accounts_clock_and_state_are_what_they_were_set_to() -> Re
     let gone = last.duration_since(*times.first().context("there were calls")?);
     assert!(gone.as_secs() >= 3600, "{gone:?}");
 
-    control.set_rate("xray.CreateGroup", 0.0, 0.0).await?;
-    assert_eq!(create_group(&aws, "two").await?.0, 429);
+    control.set_rate("xray.CreateGroup", 0.0, 1.0).await?;
+    create_group(&aws, "two").await?;
+    assert_eq!(
+        create_group(&aws, "two").await?.0,
+        429,
+        "the bucket is empty"
+    );
     control.set_accounts(&[("AKIAOTHER", ACCOUNT)]).await?;
     let (_, answer) = create_group(&aws, "two").await?;
     assert!(

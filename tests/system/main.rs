@@ -2,5 +2,7 @@
 
 mod emulator;
 mod lifecycle;
+mod operator;
+mod resource;
 mod smoke;
 mod validation;

@@ -191,7 +191,7 @@ async fn the_rule_default_is_managed_only_where_the_admin_allows_it() -> Result<
     Ok(())
 }
 
-/// A mark alone does not make an object ours: its author may have written it to have it deleted by us.
+/// Whoever may tag an object must not have it deleted by us with a piece of a mark.
 #[tokio::test]
 async fn a_broken_mark_is_no_mark() -> Result<()> {
     let there = Installation::new().await?;

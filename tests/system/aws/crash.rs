@@ -251,20 +251,14 @@ async fn a_lost_answer_is_no_reason_to_write_twice() -> Result<()> {
     assert_eq!(writes(&there, since).await?, counts(once));
     nothing_looked_foreign(&there).await?;
 
-    let since = lose(&["xray.UpdateGroup", "xray.UpdateSamplingRule", "logs.PutRetentionPolicy", "logs.TagResource"]).await?;
+    let since = lose(&["xray.UpdateGroup", "xray.UpdateSamplingRule", "logs.PutRetentionPolicy"]).await?;
     let mut changed = spec();
     changed["xray"]["groups"][0]["filterExpression"] = json!("fault");
     changed["xray"]["samplingRules"][0]["priority"] = json!(2);
     changed["logs"]["groups"][0]["retentionInDays"] = json!(30);
-    changed["logs"]["groups"][0]["tags"] = json!({"team": "a"});
     there.apply("p", changed).await?;
     ready(&there, "p").await?;
-    let once = [
-        ("xray.UpdateGroup", 1),
-        ("xray.UpdateSamplingRule", 1),
-        ("logs.PutRetentionPolicy", 1),
-        ("logs.TagResource", 1),
-    ];
+    let once = [("xray.UpdateGroup", 1), ("xray.UpdateSamplingRule", 1), ("logs.PutRetentionPolicy", 1)];
     assert_eq!(writes(&there, since).await?, counts(once));
 
     let since = lose(&["xray.DeleteGroup", "xray.DeleteSamplingRule", "logs.DeleteLogGroup"]).await?;

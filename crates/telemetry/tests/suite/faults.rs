@@ -113,18 +113,19 @@ fn segments_survive_a_receiver_that_goes_away_and_comes_back() {
             serve(&telemetry, &[("x-amzn-trace-id", "Sampled=1")], 200, || {});
         }
     };
-    send(100);
+    // All that is sent at a time fits into a socket's buffer, however late the receiver reads.
+    send(20);
     assert!(telemetry.flush(PATIENCE));
     let before = receiver.documents().len();
     drop(receiver);
-    send(100);
+    send(20);
     assert!(!telemetry.flush(Duration::from_millis(300)), "nobody listens");
     let back = Segments::at(socket_address);
-    send(100);
+    send(20);
     assert!(telemetry.flush(PATIENCE));
     let after = back.documents().len();
-    assert_eq!((before, after), (100, 200), "the network reports that nobody listens, so nothing is lost");
-    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"xray\"}"), 300);
+    assert_eq!((before, after), (20, 40), "the network reports that nobody listens, so nothing is lost");
+    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"xray\"}"), 60);
 }
 
 #[test]

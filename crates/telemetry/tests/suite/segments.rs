@@ -1,6 +1,6 @@
 //! Spans as X-Ray sees them.
 
-use crate::parts::{PATIENCE, Receiver, serve, telemetry};
+use crate::parts::{PATIENCE, Receiver, metric, serve, telemetry};
 use opentelemetry::trace::{FutureExt, Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_sdk::trace::SdkTracer;
@@ -178,13 +178,13 @@ fn work_without_a_request_is_a_segment_of_its_own() {
 fn many_subsegments_are_streamed_and_none_is_lost() {
     let (telemetry, receiver, tracer) = start(&[]);
     serve(&telemetry, &[SAMPLED], 200, || {
-        for _ in 0..500 {
+        for _ in 0..60 {
             tracer.in_span("outer", |_| drop(tracer.start("inner")));
         }
     });
     assert!(telemetry.flush(PATIENCE));
     let documents = receiver.documents();
-    assert!(documents.len() > 100, "{}", documents.len());
+    assert!(documents.len() > 30, "{}", documents.len());
     let mut ids = BTreeSet::new();
     for document in &documents {
         collect(document, &mut ids);
@@ -193,7 +193,7 @@ fn many_subsegments_are_streamed_and_none_is_lost() {
             assert!(document["parent_id"].is_string());
         }
     }
-    assert_eq!(ids.len(), 1_001);
+    assert_eq!(ids.len(), 121);
 }
 
 fn collect(entity: &Json, ids: &mut BTreeSet<String>) {
@@ -207,7 +207,7 @@ fn collect(entity: &Json, ids: &mut BTreeSet<String>) {
 fn a_segment_beyond_64_kb_arrives_in_parts() {
     let (telemetry, receiver, tracer) = start(&[]);
     serve(&telemetry, &[SAMPLED], 200, || {
-        for _ in 0..20 {
+        for _ in 0..8 {
             tracer.start("large").set_attribute(KeyValue::new("blob", "x".repeat(10_000)));
         }
         tracer.start("too large").set_attribute(KeyValue::new("blob", "x".repeat(100_000)));
@@ -216,8 +216,9 @@ fn a_segment_beyond_64_kb_arrives_in_parts() {
     let documents = receiver.documents();
     let mut ids = BTreeSet::new();
     documents.iter().for_each(|document| collect(document, &mut ids));
-    assert_eq!(ids.len(), 22, "every subsegment arrives, the one that is too large without its blob");
-    assert_eq!(telemetry.metrics().contains("spans_exported_total{exporter=\"xray\"} 22"), true);
+    assert_eq!(ids.len(), 10, "every subsegment arrives, the one that is too large without its blob");
+    assert!(documents.len() > 1);
+    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"xray\"}"), 10);
 }
 
 #[tokio::test]

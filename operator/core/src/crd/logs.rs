@@ -82,6 +82,7 @@ pub struct LogGroup {
 /// Class of a log group. (Amazon CloudWatch Logs API, logGroupClass.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(transform = maps::explained_by_field)]
 pub enum LogGroupClass {
     /// All features.
     Standard,

@@ -60,6 +60,7 @@ pub enum AdoptionPolicy {
 
 /// What becomes of an AWS object when its entry or its profile is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = maps::explained_by_field)]
 pub enum DeletionPolicy {
     /// It is deleted.
     Delete,

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{maps, rules};
 
 /// Where the service's spans go and how its SDK is set up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -96,6 +96,7 @@ pub enum Protocol {
 /// OTLP compression. (OpenTelemetry specification, "OpenTelemetry Protocol Exporter".)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = maps::explained_by_field)]
 pub enum Compression {
     /// Gzip.
     Gzip,

@@ -311,6 +311,7 @@ pub struct ReceiverPods {
 
 /// What kind of workload runs a receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = maps::explained_by_field)]
 pub enum ReceiverWorkload {
     /// A Deployment.
     #[default]

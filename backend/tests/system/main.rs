@@ -1,0 +1,6 @@
+//! The service as its own process, with an OpenTelemetry Collector as the X-Ray receiver and OTLP sink, and AWS emulated
+//! behind it.
+
+mod delivery;
+mod faults;
+mod world;
