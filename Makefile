@@ -31,8 +31,10 @@ control-plane: programs ## Run a control plane for kubectl until Ctrl-C
 	$(CARGO) run --locked -p tracewright-tests --bin control-plane
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
-	$(CARGO) build --release --locked -p tracewright
-	$(CARGO) run --release --locked -p tracewright-tests --bin bench -- $(ONLY)
+	$(CARGO) build --release --locked -p tracewright -p tracewright-tests --bins
+	@for name in $(or $(ONLY),aws-calls converge rest apply-latency); do \
+	  echo "== $$name"; $(CARGO) run --quiet --release --locked -p tracewright-tests --bin $$name || exit 1; \
+	done
 
 lint: fmt clippy deny docs generated ## Run every check that is not a test
 
@@ -57,8 +59,11 @@ docs: ## Build the API documentation, warnings are errors
 generate: ## Write the generated files
 	$(CARGO) run --quiet --locked -p tracewright -- crd >$(CRD).new
 	mv $(CRD).new $(CRD)
+	cp $(CRD) charts/tracewright/files/
+	$(CARGO) run --quiet --locked -p tracewright-tests --bin generate
 
 generated: ## Check that the generated files are what `make generate` would write
+	@cmp $(CRD) charts/tracewright/files/observabilityprofiles.yaml || { echo 'the chart has another CRD: run `make generate`'; exit 1; }
 	@$(CARGO) run --quiet --locked -p tracewright -- crd | diff -u $(CRD) - || \
 	  { echo '$(CRD) is stale: run `make generate`'; exit 1; }
 

@@ -121,7 +121,15 @@ pub(crate) async fn home() -> HttpResponse {
 
 /// GET /api/activities/notifications
 pub(crate) async fn notifications() -> HttpResponse {
-    answer(StatusCode::OK, &[Thread::new(Moment::now(), "coco", "I am white unicorn", "This post has no honor!")])
+    answer(
+        StatusCode::OK,
+        &[Thread::new(
+            Moment::now(),
+            "coco",
+            "I am white unicorn",
+            "This post has no honor!",
+        )],
+    )
 }
 
 /// GET /api/activities/@{handle}
@@ -155,7 +163,10 @@ pub(crate) async fn search(request: HttpRequest) -> HttpResponse {
         uuid: &'static str,
     }
     let mut query = form_urlencoded::parse(request.query_string().as_bytes());
-    if query.find(|(name, _)| name == "term").is_none_or(|(_, term)| term.is_empty()) {
+    if query
+        .find(|(name, _)| name == "term")
+        .is_none_or(|(_, term)| term.is_empty())
+    {
         return refusal("search_term_blank");
     }
     let found = Found {
@@ -169,7 +180,9 @@ pub(crate) async fn search(request: HttpRequest) -> HttpResponse {
 
 /// GET /api/activities/{activity_uuid}: the original's route calls a class that has another name, and always fails.
 pub(crate) async fn show(_activity_uuid: Path<String>) -> Result<HttpResponse, Failure> {
-    Err(Failure::Broken("NameError: name 'ShowActivity' is not defined"))
+    Err(Failure::Broken(
+        "NameError: name 'ShowActivity' is not defined",
+    ))
 }
 
 /// POST /api/activities
@@ -242,7 +255,9 @@ pub(crate) async fn reply(
     let input = Input::read(&request, body)?;
     let message = input.field("message")?;
     if check_message(message, 1_024)?.is_some() {
-        return Err(Failure::Broken("NameError: name 'user_sender_handle' is not defined"));
+        return Err(Failure::Broken(
+            "NameError: name 'user_sender_handle' is not defined",
+        ));
     }
     let created = Created {
         created_at: Moment::now().text(),

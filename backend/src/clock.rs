@@ -13,7 +13,11 @@ impl Moment {
 
     pub(crate) fn plus(self, hours: i64) -> Self {
         // The data reaches a month around now; jiff's range ends in the year 9999.
-        Self(self.0.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(self.0))
+        Self(
+            self.0
+                .saturating_add(SignedDuration::from_hours(hours))
+                .unwrap_or(self.0),
+        )
     }
 
     /// With the offset, which is always UTC's.
@@ -39,9 +43,21 @@ mod tests {
     #[test]
     fn microseconds_are_written_where_there_are_any() {
         let moment = |text: &str| Moment(text.parse().unwrap());
-        assert_eq!(moment("2026-11-24T10:00:00.000120999Z").text(), "2026-11-24T10:00:00.000120+00:00");
-        assert_eq!(moment("2026-11-24T10:00:00Z").text(), "2026-11-24T10:00:00+00:00");
-        assert_eq!(moment("2026-11-24T10:00:00.000000999Z").naive_text(), "2026-11-24T10:00:00");
-        assert_eq!(moment("2026-11-24T10:00:00.5Z").plus(-48).naive_text(), "2026-11-22T10:00:00.500000");
+        assert_eq!(
+            moment("2026-11-24T10:00:00.000120999Z").text(),
+            "2026-11-24T10:00:00.000120+00:00"
+        );
+        assert_eq!(
+            moment("2026-11-24T10:00:00Z").text(),
+            "2026-11-24T10:00:00+00:00"
+        );
+        assert_eq!(
+            moment("2026-11-24T10:00:00.000000999Z").naive_text(),
+            "2026-11-24T10:00:00"
+        );
+        assert_eq!(
+            moment("2026-11-24T10:00:00.5Z").plus(-48).naive_text(),
+            "2026-11-22T10:00:00.500000"
+        );
     }
 }

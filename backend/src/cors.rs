@@ -31,25 +31,40 @@ impl Cors {
     fn add_headers(&self, request: &HttpRequest, headers: &mut HeaderMap) {
         let allowed = match request.headers().get(header::ORIGIN) {
             Some(origin) => {
-                let known = |known: &String| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
+                let known =
+                    |known: &String| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
                 if !self.origins.iter().any(known) {
                     return;
                 }
                 origin.clone()
             }
-            None => match self.origins.first().and_then(|origin| HeaderValue::try_from(origin).ok()) {
+            None => match self
+                .origins
+                .first()
+                .and_then(|origin| HeaderValue::try_from(origin).ok())
+            {
                 Some(first) => first,
                 None => return,
             },
         };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSE_HEADERS));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(EXPOSE_HEADERS),
+        );
         if let Some(method) = preflight_method(request)
             && METHODS.split(',').any(|known| known == method)
         {
-            let wanted = wanted_headers(request, |name| ALLOW_HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)));
+            let wanted = wanted_headers(request, |name| {
+                ALLOW_HEADERS
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(name))
+            });
             insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                HeaderValue::from_static(METHODS),
+            );
         }
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }
@@ -63,7 +78,11 @@ pub(crate) async fn apply(
     let mut response = next.call(request).await?;
     // The original's pattern `/api/*` is a regular expression: `/api` and any number of slashes.
     let is_covered = response.request().path().starts_with("/api");
-    if is_covered && !response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+    if is_covered
+        && !response
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
         let request = response.request().clone();
         if let Some(cors) = request.app_data::<web::Data<Cors>>() {
             cors.add_headers(&request, response.headers_mut());
@@ -80,27 +99,51 @@ pub(crate) fn allow_any_origin(request: &HttpRequest, answer: &mut HttpResponse)
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         }
-        None => headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")).for_each(drop),
+        None => headers
+            .insert(
+                header::ACCESS_CONTROL_ALLOW_ORIGIN,
+                HeaderValue::from_static("*"),
+            )
+            .for_each(drop),
     }
     if let Some(method) = preflight_method(request)
         && ALL_METHODS.split(", ").any(|known| known == method)
     {
-        insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, wanted_headers(request, |_| true));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALL_METHODS));
+        insert(
+            headers,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            wanted_headers(request, |_| true),
+        );
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static(ALL_METHODS),
+        );
     }
 }
 
 /// The method that a preflight request asks for, in upper case.
 fn preflight_method(request: &HttpRequest) -> Option<String> {
-    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD)?.to_str().ok()?;
+    let asked = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_METHOD)?
+        .to_str()
+        .ok()?;
     (request.method() == Method::OPTIONS).then(|| asked.to_ascii_uppercase())
 }
 
 /// The headers that a preflight request asks for, as far as they are allowed, sorted.
 fn wanted_headers(request: &HttpRequest, is_allowed: impl Fn(&str) -> bool) -> String {
-    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-    let asked = asked.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut wanted: Vec<&str> = asked.split(',').map(str::trim).filter(|name| is_allowed(name)).collect();
+    let asked = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let asked = asked
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let mut wanted: Vec<&str> = asked
+        .split(',')
+        .map(str::trim)
+        .filter(|name| is_allowed(name))
+        .collect();
     wanted.sort_unstable();
     wanted.join(", ")
 }

@@ -1,10 +1,10 @@
 //! What is posted, read with Python's eyes: a field may be anything that has a length.
 
 use crate::page::Failure;
+use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
-use actix_web::HttpRequest;
 use serde_json::Value;
 
 /// The body of a POST.
@@ -13,23 +13,39 @@ pub(crate) struct Input(Value);
 
 impl Input {
     /// Reads the body as Flask does: by its declared type, then as JSON.
-    pub(crate) fn read(request: &HttpRequest, body: Result<Bytes, actix_web::Error>) -> Result<Self, Failure> {
-        let declared = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let declared = declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
-        if declared != "application/json" && !(declared.starts_with("application/") && declared.ends_with("+json")) {
+    pub(crate) fn read(
+        request: &HttpRequest,
+        body: Result<Bytes, actix_web::Error>,
+    ) -> Result<Self, Failure> {
+        let declared = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let declared = declared
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if declared != "application/json"
+            && !(declared.starts_with("application/") && declared.ends_with("+json"))
+        {
             return Err(Failure::UnsupportedMediaType);
         }
         let body = body.map_err(|error| match error.as_error::<PayloadError>() {
             Some(PayloadError::Overflow) => Failure::TooLarge,
             _ => Failure::BadRequest,
         })?;
-        serde_json::from_slice(&body).map(Self).map_err(|_| Failure::BadRequest)
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|_| Failure::BadRequest)
     }
 
     /// A field; where it is missing, or the body has no fields, the original fails.
     pub(crate) fn field(&self, name: &str) -> Result<&Value, Failure> {
         match &self.0 {
-            Value::Object(fields) => fields.get(name).ok_or(Failure::Broken("KeyError: a field is missing")),
+            Value::Object(fields) => fields
+                .get(name)
+                .ok_or(Failure::Broken("KeyError: a field is missing")),
             _ => Err(Failure::Broken("TypeError: the body is no object")),
         }
     }
@@ -41,7 +57,10 @@ pub(crate) fn is_blank(value: &Value) -> Result<bool, Failure> {
 }
 
 /// The code of the failing check of a message, if one fails.
-pub(crate) fn check_message(message: &Value, longest: usize) -> Result<Option<&'static str>, Failure> {
+pub(crate) fn check_message(
+    message: &Value,
+    longest: usize,
+) -> Result<Option<&'static str>, Failure> {
     if is_blank(message)? {
         return Ok(Some("message_blank"));
     }
@@ -54,6 +73,8 @@ fn length(value: &Value) -> Result<usize, Failure> {
         Value::String(text) => Ok(text.chars().count()),
         Value::Array(list) => Ok(list.len()),
         Value::Object(map) => Ok(map.len()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Err(Failure::Broken("TypeError: the value has no length")),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            Err(Failure::Broken("TypeError: the value has no length"))
+        }
     }
 }

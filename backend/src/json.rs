@@ -14,7 +14,9 @@ pub(crate) fn answer(status: StatusCode, value: &impl Serialize) -> HttpResponse
     let serialized = value.serialize(&mut Serializer::with_formatter(&mut body, Ascii));
     serialized.expect("texts, numbers, lists and maps with text keys are always JSON");
     body.push(b'\n');
-    HttpResponse::build(status).content_type("application/json").body(body)
+    HttpResponse::build(status)
+        .content_type("application/json")
+        .body(body)
 }
 
 /// The answer to a request that fails its checks: the code of the last failing one in an array.
@@ -26,7 +28,11 @@ pub(crate) fn refusal(code: &str) -> HttpResponse {
 struct Ascii;
 
 impl Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let is_printable = |c: char| (' '..='~').contains(&c);
         if fragment.chars().all(is_printable) {
             return CompactFormatter.write_string_fragment(writer, fragment);

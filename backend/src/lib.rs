@@ -13,7 +13,9 @@ mod uuid;
 use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, middleware};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, middleware,
+};
 use cors::Cors;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,7 +46,10 @@ impl Settings {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             listen: text("LISTEN_ADDRESS").unwrap_or_else(|| "0.0.0.0:4567".into()),
-            origins: ["FRONTEND_URL", "BACKEND_URL"].into_iter().filter_map(text).collect(),
+            origins: ["FRONTEND_URL", "BACKEND_URL"]
+                .into_iter()
+                .filter_map(text)
+                .collect(),
         }
     }
 }
@@ -67,9 +72,16 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
     });
     let server = server.shutdown_timeout(DRAIN_TIMEOUT.as_secs());
     let server = server.bind(&settings.listen).map_err(|error| {
-        anyhow::anyhow!("LISTEN_ADDRESS={} cannot be bound: {error}; write HOST:PORT of a free port", settings.listen)
+        anyhow::anyhow!(
+            "LISTEN_ADDRESS={} cannot be bound: {error}; write HOST:PORT of a free port",
+            settings.listen
+        )
     })?;
-    let address = server.addrs().first().copied().ok_or_else(|| anyhow::anyhow!("no address was bound"))?;
+    let address = server
+        .addrs()
+        .first()
+        .copied()
+        .ok_or_else(|| anyhow::anyhow!("no address was bound"))?;
     Ok((address, server.run()))
 }
 
@@ -80,12 +92,18 @@ fn routes(config: &mut ServiceConfig) {
         .service(get("/api/messages/@{handle}", messages::list))
         .service(post("/api/messages", messages::create))
         .service(get("/api/activities/home", activities::home))
-        .service(get("/api/activities/notifications", activities::notifications))
+        .service(get(
+            "/api/activities/notifications",
+            activities::notifications,
+        ))
         .service(get("/api/activities/@{handle}", activities::of_user))
         .service(get("/api/activities/search", activities::search))
         .service(post("/api/activities", activities::create))
         .service(get("/api/activities/{activity_uuid}", activities::show))
-        .service(post("/api/activities/{activity_uuid}/reply", activities::reply))
+        .service(post(
+            "/api/activities/{activity_uuid}/reply",
+            activities::reply,
+        ))
         .service(get("/rollbar/test", operations::rollbar_test))
         .service(web::resource("/livez").to(operations::live))
         .service(web::resource("/readyz").to(operations::ready))
@@ -101,8 +119,14 @@ where
 {
     const ALLOW: &str = "GET, OPTIONS, HEAD";
     web::resource(path)
-        .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
-        .default_service(web::to(|request: HttpRequest| async move { other_method(&request, ALLOW) }))
+        .route(
+            web::route()
+                .guard(guard::Any(guard::Get()).or(guard::Head()))
+                .to(handler),
+        )
+        .default_service(web::to(|request: HttpRequest| async move {
+            other_method(&request, ALLOW)
+        }))
 }
 
 /// A route that is posted to, from any origin.
@@ -113,19 +137,24 @@ where
     H::Output: Responder + 'static,
 {
     const ALLOW: &str = "POST, OPTIONS";
-    web::resource(path).route(web::post().to(handler)).default_service(web::to(|request: HttpRequest| async move {
-        let mut answer = other_method(&request, ALLOW);
-        if request.method() == Method::OPTIONS {
-            cors::allow_any_origin(&request, &mut answer);
-        }
-        answer
-    }))
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(web::to(|request: HttpRequest| async move {
+            let mut answer = other_method(&request, ALLOW);
+            if request.method() == Method::OPTIONS {
+                cors::allow_any_origin(&request, &mut answer);
+            }
+            answer
+        }))
 }
 
 /// The answer to OPTIONS, or to a method that the route does not have.
 fn other_method(request: &HttpRequest, allow: &'static str) -> HttpResponse {
     if request.method() == Method::OPTIONS {
-        HttpResponse::Ok().insert_header(("allow", allow)).content_type("text/html; charset=utf-8").finish()
+        HttpResponse::Ok()
+            .insert_header(("allow", allow))
+            .content_type("text/html; charset=utf-8")
+            .finish()
     } else {
         page::method_not_allowed(allow)
     }

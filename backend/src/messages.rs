@@ -22,9 +22,18 @@ pub(crate) async fn groups() -> HttpResponse {
         uuid: &'static str,
     }
     let now = Moment::now();
-    let group = |display_name, handle, uuid| Group { created_at: now.text(), display_name, handle, uuid };
+    let group = |display_name, handle, uuid| Group {
+        created_at: now.text(),
+        display_name,
+        handle,
+        uuid,
+    };
     let groups = [
-        group("Andrew Brown", "andrewbrown", "24b95582-9e7b-4e0a-9ad1-639773ab7552"),
+        group(
+            "Andrew Brown",
+            "andrewbrown",
+            "24b95582-9e7b-4e0a-9ad1-639773ab7552",
+        ),
         group("Worf", "worf", "417c360e-c4e6-4fce-873b-d2d71469b4ac"),
     ];
     answer(StatusCode::OK, &groups)
@@ -50,7 +59,10 @@ pub(crate) async fn list() -> HttpResponse {
     };
     let messages = [
         message("Cloud is fun!", "4e81c06a-db0f-4281-b4cc-98208537772a"),
-        message("This platform is great!", "66e12864-8c26-4c3a-9658-95a10f8fea67"),
+        message(
+            "This platform is great!",
+            "66e12864-8c26-4c3a-9658-95a10f8fea67",
+        ),
     ];
     answer(StatusCode::OK, &messages)
 }

@@ -28,5 +28,7 @@ pub(crate) async fn metrics(telemetry: web::Data<Telemetry>) -> HttpResponse {
 /// GET /rollbar/test: the original reports "Hello World!" to Rollbar as a warning; here it is a log record.
 pub(crate) async fn rollbar_test() -> HttpResponse {
     tracing::warn!("Hello World!");
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body("Hello World!")
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body("Hello World!")
 }

@@ -43,7 +43,9 @@ impl ResponseError for Failure {
         page(
             HttpResponse::build(self.status_code()),
             match self {
-                Self::BadRequest => "The browser (or proxy) sent a request that this server could not understand.",
+                Self::BadRequest => {
+                    "The browser (or proxy) sent a request that this server could not understand."
+                }
                 Self::UnsupportedMediaType => {
                     "Did not attempt to load JSON data because the request Content-Type was not &#39;application/json&#39;."
                 }
@@ -80,6 +82,8 @@ fn page(mut answer: HttpResponseBuilder, text: &str) -> HttpResponse {
         StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
         _ => status.canonical_reason().unwrap_or_default(),
     };
-    let body = format!("<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n<p>{text}</p>\n");
+    let body = format!(
+        "<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n<p>{text}</p>\n"
+    );
     empty.set_body(BoxBody::new(body))
 }

@@ -6,7 +6,14 @@ pub(crate) fn random_uuid() -> String {
     let version_4 = random & !(0xf << 76) | 0x4 << 76;
     let variant_1 = version_4 & !(0x3 << 62) | 0x2 << 62;
     let hex = format!("{variant_1:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ fn start(origins: &[&str]) -> String {
         listen: "127.0.0.1:0".into(),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
     };
-    let telemetry = Telemetry::from_env().variables([("OTEL_TRACES_EXPORTER".into(), "none".into())]).start();
+    let telemetry = Telemetry::from_env()
+        .variables([("OTEL_TRACES_EXPORTER".into(), "none".into())])
+        .start();
     let (address, server) = activities::serve(&settings, telemetry).unwrap();
     actix_web::rt::spawn(server);
     format!("http://{address}")
@@ -53,7 +55,10 @@ const FRONTEND: &str = "https://3000-demo.example.test";
 const BACKEND: &str = "https://4567-demo.example.test";
 
 fn client() -> Client {
-    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 async fn send(client: &Client, base: &str, request: &Request) -> Answer {
@@ -68,13 +73,20 @@ async fn send(client: &Client, base: &str, request: &Request) -> Answer {
     let response = call.send().await.unwrap();
     let status = response.status().as_u16();
     let headers = relevant(response.headers());
-    Answer { status, headers, body: Some(response.text().await.unwrap()) }
+    Answer {
+        status,
+        headers,
+        body: Some(response.text().await.unwrap()),
+    }
 }
 
 /// All headers but those that belong to the connection.
 fn relevant(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let kept = headers.iter().filter(|(name, _)| !["date", "connection"].contains(&name.as_str()));
-    kept.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !["date", "connection"].contains(&name.as_str()));
+    kept.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect()
 }
 
 /// `text` with every time replaced by `T` and every random UUID by `U`, which are checked to have the right form.
@@ -111,9 +123,16 @@ fn without_what_differs(text: &str) -> String {
 fn differences(recorded: &Answer, answer: &Answer) -> Vec<String> {
     let mut found = Vec::new();
     if recorded.status != answer.status {
-        found.push(format!("status {} instead of {}", answer.status, recorded.status));
+        found.push(format!(
+            "status {} instead of {}",
+            answer.status, recorded.status
+        ));
     }
-    let names: BTreeSet<&String> = recorded.headers.keys().chain(answer.headers.keys()).collect();
+    let names: BTreeSet<&String> = recorded
+        .headers
+        .keys()
+        .chain(answer.headers.keys())
+        .collect();
     for name in names {
         let (expected, given) = (recorded.headers.get(name), answer.headers.get(name));
         let is_equal = match (name.as_str(), expected, given) {
@@ -121,7 +140,9 @@ fn differences(recorded: &Answer, answer: &Answer) -> Vec<String> {
             ("allow", Some(expected), Some(given)) => methods(expected) == methods(given),
             // The one thing that is sent beyond the original: what it means to allow.
             ("access-control-allow-headers", None, Some(given)) => {
-                given.split(", ").all(|header| ["content-type", "if-modified-since"].contains(&header.to_lowercase().as_str()))
+                given.split(", ").all(|header| {
+                    ["content-type", "if-modified-since"].contains(&header.to_lowercase().as_str())
+                })
             }
             _ => expected == given,
         };
@@ -130,7 +151,10 @@ fn differences(recorded: &Answer, answer: &Answer) -> Vec<String> {
         }
     }
     if let Some(body) = &recorded.body {
-        let (expected, given) = (without_what_differs(body), without_what_differs(answer.body.as_deref().unwrap()));
+        let (expected, given) = (
+            without_what_differs(body),
+            without_what_differs(answer.body.as_deref().unwrap()),
+        );
         if expected != given {
             found.push(format!("body {given:?} instead of {expected:?}"));
         }
@@ -152,7 +176,12 @@ async fn compare(recordings: &str) {
             failures.push(format!("{}: {difference}", recording.name));
         }
     }
-    assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} differences:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     assert!(!recordings.is_empty());
 }
 
@@ -172,11 +201,20 @@ async fn without_configured_origins_gets_carry_no_cross_origin_headers_and_posts
     let request = |method: &str, path: &str| Request {
         method: method.into(),
         path: path.into(),
-        headers: [("origin".into(), FRONTEND.into()), ("content-type".into(), "application/json".into())].into(),
+        headers: [
+            ("origin".into(), FRONTEND.into()),
+            ("content-type".into(), "application/json".into()),
+        ]
+        .into(),
         body: (method == "POST").then(|| r#"{"message":"x","ttl":"1-day"}"#.into()),
     };
     let home = send(&client, &base, &request("GET", "/api/activities/home")).await;
-    assert!(home.headers.keys().all(|name| !name.starts_with("access-control")), "{home:?}");
+    assert!(
+        home.headers
+            .keys()
+            .all(|name| !name.starts_with("access-control")),
+        "{home:?}"
+    );
     let created = send(&client, &base, &request("POST", "/api/activities")).await;
     assert_eq!(created.headers["access-control-allow-origin"], FRONTEND);
 }
@@ -188,7 +226,10 @@ async fn a_body_that_is_too_large_is_refused() {
         method: "POST".into(),
         path: "/api/activities".into(),
         headers: [("content-type".into(), "application/json".into())].into(),
-        body: Some(format!("{{\"message\":\"{}\",\"ttl\":\"1-day\"}}", "x".repeat(1_200_000))),
+        body: Some(format!(
+            "{{\"message\":\"{}\",\"ttl\":\"1-day\"}}",
+            "x".repeat(1_200_000)
+        )),
     };
     assert_eq!(send(&client, &base, &request).await.status, 413);
 }
@@ -196,8 +237,17 @@ async fn a_body_that_is_too_large_is_refused() {
 #[actix_web::test]
 async fn those_who_run_the_service_are_answered() {
     let (client, base) = (client(), start(&[]));
-    for (path, text) in [("/livez", "ok\n"), ("/readyz", "ok\n"), ("/metrics", "tracewright_telemetry_")] {
-        let request = Request { method: "GET".into(), path: path.into(), headers: BTreeMap::new(), body: None };
+    for (path, text) in [
+        ("/livez", "ok\n"),
+        ("/readyz", "ok\n"),
+        ("/metrics", "tracewright_telemetry_"),
+    ] {
+        let request = Request {
+            method: "GET".into(),
+            path: path.into(),
+            headers: BTreeMap::new(),
+            body: None,
+        };
         let answer = send(&client, &base, &request).await;
         assert_eq!(answer.status, 200);
         assert!(answer.body.unwrap().contains(text), "{path}");

@@ -17,7 +17,10 @@ const GOAL_MS: f64 = 150.0;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let profiles = std::env::args().nth(1).map_or(Ok(PROFILES), |number| number.parse()).context("how many profiles")?;
+    let profiles = std::env::args()
+        .nth(1)
+        .map_or(Ok(PROFILES), |number| number.parse())
+        .context("how many profiles")?;
     let there = Installation::new().await?;
     let mut operator = there.hurried_operator().await?.start()?;
     operator.ready().await?;
@@ -29,8 +32,16 @@ async fn main() -> Result<ExitCode> {
         let began = Timestamp::now();
         there.apply(&format!("p{number}"), spec).await?;
         let created = eventually(LONG, "the log group is there", async || {
-            let calls = there.aws().control().calls(since).await.map_err(|error| error.to_string())?.calls;
-            let create = calls.into_iter().find(|call| call.operation == "logs.CreateLogGroup");
+            let calls = there
+                .aws()
+                .control()
+                .calls(since)
+                .await
+                .map_err(|error| error.to_string())?
+                .calls;
+            let create = calls
+                .into_iter()
+                .find(|call| call.operation == "logs.CreateLogGroup");
             create.ok_or("no creation yet".to_owned())
         })
         .await?;
@@ -44,8 +55,20 @@ async fn main() -> Result<ExitCode> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     taken.sort_by(f64::total_cmp);
-    let quantile = |share: f64| taken[((taken.len() as f64 * share).ceil() as usize).clamp(1, taken.len()) - 1];
-    println!("p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, longest {:.0} ms", quantile(0.5), quantile(0.9), quantile(0.99), quantile(1.0));
+    let quantile = |share: f64| {
+        taken[((taken.len() as f64 * share).ceil() as usize).clamp(1, taken.len()) - 1]
+    };
+    println!(
+        "p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, longest {:.0} ms",
+        quantile(0.5),
+        quantile(0.9),
+        quantile(0.99),
+        quantile(1.0)
+    );
     let reduced = (profiles < PROFILES).then(|| format!("{profiles} profiles"));
-    Ok(Measurement::at_most("apply-latency", quantile(0.99), "ms (p99)", GOAL_MS).reduced_to(reduced).conclude())
+    Ok(
+        Measurement::at_most("apply-latency", quantile(0.99), "ms (p99)", GOAL_MS)
+            .reduced_to(reduced)
+            .conclude(),
+    )
 }

@@ -1,11 +1,13 @@
-//! Writes the documents that are generated: `docs/profile.md`.
+//! Writes the documents that are generated: `docs/profile.md` and `docs/environment.md`.
 
+mod environment;
 mod reference;
 
 use std::path::Path;
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(reference::FILE);
-    fs::write(file, reference::profile())
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::write(root.join(reference::FILE), reference::profile())?;
+    fs::write(root.join(environment::FILE), environment::environment())
 }

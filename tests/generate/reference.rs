@@ -11,6 +11,9 @@ pub const FILE: &str = "docs/profile.md";
 
 const RULES: &str = "x-kubernetes-validations";
 
+/// Sections of fewer fields are written out although another has the same.
+const WORTH_SHARING: usize = 5;
+
 const HEAD: &str = "\
 # ObservabilityProfile
 
@@ -21,65 +24,95 @@ against what the schema cannot see, without a cluster.
 
 `metadata.name` is at most 50 characters of a-z, 0-9 and `-`, begins with a letter and ends with a letter or digit,
 because the receiver's Service is named `<name>-xray`.
+
 ";
 
 /// The page.
 pub fn profile() -> String {
-    let definition = serde_json::to_value(crd::definition()).expect("a CustomResourceDefinition has a form in JSON");
+    let definition = serde_json::to_value(crd::definition())
+        .expect("a CustomResourceDefinition has a form in JSON");
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    let mut page = Page { text: HEAD.to_owned(), ..Page::default() };
+    let mut page = Page {
+        text: HEAD.to_owned(),
+        ..Page::default()
+    };
     for field in ["spec", "status"] {
         page.section(field, &schema["properties"][field]);
     }
-    page.text
+    page.text.trim_end().to_owned() + "\n"
 }
 
 #[derive(Default)]
 struct Page {
     text: String,
-    /// Sections that were written, to write what two fields share only once.
-    written: Vec<(String, BTreeSet<String>, Value)>,
+    /// Paths and fields of the sections so far.
+    written: Vec<(String, Value)>,
 }
 
 impl Page {
     fn section(&mut self, path: &str, schema: &Value) {
-        let own = fields(schema);
-        let twin = self.written.iter().find_map(|(twin, names, fields)| {
-            let shared = names.len() > 3 && names.iter().all(|name| fields[name] == schema["properties"][name]);
-            shared.then(|| (twin.clone(), names.clone()))
-        });
-        let (twin, shared) = twin.unwrap_or_default();
         self.heading(path, schema);
-        if !twin.is_empty() {
-            self.line(&format!("The fields of `{twin}`{}\n", if shared.len() == own.len() { "." } else { ", and:" }));
+        let own = fields(schema);
+        if let Some(line) = self.same_as_another(&own) {
+            self.line(&format!("{line}\n"));
+            return;
         }
-        let rest: Vec<_> = own.iter().filter(|(name, _)| !shared.contains(*name)).collect();
-        if !rest.is_empty() {
-            self.line("| Field | Type | |\n|---|---|---|");
-            let required: BTreeSet<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            for (name, field) in &rest {
-                let (kind, says) = (kind(field), about(field, required.contains(name.as_str())));
-                self.line(&format!("| `{name}` | {kind} | {says} |"));
-            }
-            self.line("");
+        self.line("| Field | Type | |\n|---|---|---|");
+        let required: BTreeSet<_> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        for (name, field) in &own {
+            let (kind, says) = (kind(field), about(field, required.contains(name.as_str())));
+            self.line(&format!("| `{name}` | {kind} | {says} |"));
         }
-        let names: BTreeSet<_> = own.iter().map(|(name, _)| (*name).clone()).collect();
-        if twin.is_empty() {
-            self.written.push((path.to_owned(), names, schema["properties"].clone()));
-            self.rules(schema);
-        }
-        for (name, field) in rest {
-            let below = if field["items"].is_object() { &field["items"] } else { field };
+        self.line("");
+        self.rules(schema);
+        self.written
+            .push((path.to_owned(), schema["properties"].clone()));
+        for (name, field) in own {
+            let below = if field["items"].is_object() {
+                &field["items"]
+            } else {
+                field
+            };
             if below["properties"].is_object() {
-                let list = if below == *field { "" } else { "[]" };
+                let list = if below == field { "" } else { "[]" };
                 self.section(&format!("{path}.{name}{list}"), below);
             }
         }
     }
 
+    /// The section that has all of these fields, and what it has besides.
+    fn same_as_another(&self, own: &[(&String, &Value)]) -> Option<String> {
+        let has_all = |fields: &Value| {
+            own.iter()
+                .all(|(name, field)| fields[name.as_str()] == **field)
+        };
+        let (path, fields) = self
+            .written
+            .iter()
+            .find(|(_, fields)| own.len() >= WORTH_SHARING && has_all(fields))?;
+        let names = fields
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name);
+        let besides = names
+            .filter(|name| own.iter().all(|(own, _)| own != name))
+            .map(|name| format!("`{name}`"));
+        let besides: Vec<_> = besides.collect();
+        Some(match besides[..] {
+            [] => format!("The fields of `{path}`."),
+            _ => format!("The fields of `{path}` without {}.", besides.join(", ")),
+        })
+    }
+
     fn heading(&mut self, path: &str, schema: &Value) {
         let depth = path.matches('.').count().min(3);
-        self.line(&format!("\n{} `{path}`\n", "#".repeat(depth + 2)));
+        self.line(&format!("{} `{path}`\n", "#".repeat(depth + 2)));
         self.line(&format!("{}\n", text(schema)));
     }
 
@@ -107,6 +140,7 @@ impl Page {
         for rule in rules.into_iter().filter(|rule| said.insert(rule.clone())) {
             self.line(&format!("- {}", escape(&rule)));
         }
+        self.line("");
     }
 
     fn line(&mut self, line: &str) {
@@ -115,12 +149,19 @@ impl Page {
 }
 
 fn fields(schema: &Value) -> Vec<(&String, &Value)> {
-    schema["properties"].as_object().into_iter().flatten().collect()
+    schema["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn collect(schema: &Value, rules: &mut Vec<String>) {
     let own = schema[RULES].as_array().into_iter().flatten();
-    rules.extend(own.filter_map(|rule| rule["message"].as_str()).map(str::to_owned));
+    rules.extend(
+        own.filter_map(|rule| rule["message"].as_str())
+            .map(str::to_owned),
+    );
 }
 
 fn kind(schema: &Value) -> String {
@@ -149,9 +190,14 @@ fn about(schema: &Value, required: bool) -> String {
     if required {
         says = format!("**Required.** {says}");
     }
-    let allowed = schema["enum"].as_array().or(schema["items"]["enum"].as_array());
+    let allowed = schema["enum"]
+        .as_array()
+        .or(schema["items"]["enum"].as_array());
     if let Some(allowed) = allowed {
-        let allowed: Vec<_> = allowed.iter().map(|value| format!("`{}`", plain(value))).collect();
+        let allowed: Vec<_> = allowed
+            .iter()
+            .map(|value| format!("`{}`", plain(value)))
+            .collect();
         let _ = write!(says, " One of {}.", allowed.join(", "));
     }
     if !schema["default"].is_null() {
@@ -177,11 +223,20 @@ fn bounds(schema: &Value) -> Option<String> {
 }
 
 fn text(schema: &Value) -> String {
-    escape(&schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
+    escape(
+        &schema["description"]
+            .as_str()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Keeps Markdown from reading marks into texts that are plain, but for code in backticks.

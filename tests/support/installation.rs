@@ -99,16 +99,28 @@ impl Installation {
     /// See [`Installation::new`].
     pub async fn with_controllers() -> Result<Self> {
         let room = ROOM.acquire().await?;
-        let control_plane = ControlPlane::start(Options::default().audit(AuditLevel::Metadata)).await?;
+        let control_plane =
+            ControlPlane::start(Options::default().audit(AuditLevel::Metadata)).await?;
         install(control_plane.client().await?).await?;
         Self::on(control_plane, false, room).await
     }
 
-    async fn on(control_plane: ControlPlane, reusable: bool, room: SemaphorePermit<'static>) -> Result<Self> {
+    async fn on(
+        control_plane: ControlPlane,
+        reusable: bool,
+        room: SemaphorePermit<'static>,
+    ) -> Result<Self> {
         let namespace = Namespace::create(&control_plane, "team").await?;
         let kubeconfig = admit(&control_plane, &namespace).await?;
         let aws = Aws::start()?;
-        Ok(Self { control_plane: Some(control_plane), namespace, kubeconfig, aws, reusable, _room: room })
+        Ok(Self {
+            control_plane: Some(control_plane),
+            namespace,
+            kubeconfig,
+            aws,
+            reusable,
+            _room: room,
+        })
     }
 
     /// Where the profiles are made that name no other namespace.
@@ -188,7 +200,9 @@ impl Drop for Installation {
     fn drop(&mut self) {
         // After a failure the logs in its folder are worth more than the time to start another.
         if self.reusable && !std::thread::panicking() {
-            IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.control_plane.take());
+            IDLE.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(self.control_plane.take());
         }
     }
 }
@@ -197,23 +211,38 @@ impl Drop for Installation {
 /// the matter here: everything.
 async fn admit(control_plane: &ControlPlane, namespace: &Namespace) -> Result<PathBuf> {
     let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": ACCOUNT}}))?;
-    namespace.api().create(&PostParams::default(), &account).await?;
+    namespace
+        .api()
+        .create(&PostParams::default(), &account)
+        .await?;
     let binding: ClusterRoleBinding = serde_json::from_value(json!({
         "metadata": {"name": namespace.name()},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace.name()}],
     }))?;
-    Api::all(namespace.client()).create(&PostParams::default(), &binding).await?;
-    let operator: Api<v1::Namespace> = Api::all(control_plane.client_as(namespace.name(), ACCOUNT).await?);
-    eventually(SHORT, "the operator's rights are in force", async || operator.get("kube-system").await).await?;
-    Ok(control_plane.kubeconfig_as(namespace.name(), ACCOUNT).await?)
+    Api::all(namespace.client())
+        .create(&PostParams::default(), &binding)
+        .await?;
+    let operator: Api<v1::Namespace> =
+        Api::all(control_plane.client_as(namespace.name(), ACCOUNT).await?);
+    eventually(SHORT, "the operator's rights are in force", async || {
+        operator.get("kube-system").await
+    })
+    .await?;
+    Ok(control_plane
+        .kubeconfig_as(namespace.name(), ACCOUNT)
+        .await?)
 }
 
 /// Applies a profile, as `kubectl apply --server-side` does.
 ///
 /// # Errors
 /// The API server refuses it.
-pub async fn apply(profiles: &Api<ObservabilityProfile>, name: &str, spec: Value) -> Result<ObservabilityProfile> {
+pub async fn apply(
+    profiles: &Api<ObservabilityProfile>,
+    name: &str,
+    spec: Value,
+) -> Result<ObservabilityProfile> {
     let profile = json!({
         "apiVersion": "tracewright.dev/v1alpha1",
         "kind": "ObservabilityProfile",
@@ -221,7 +250,10 @@ pub async fn apply(profiles: &Api<ObservabilityProfile>, name: &str, spec: Value
         "spec": spec,
     });
     let params = PatchParams::apply("user").force();
-    profiles.patch(name, &params, &Patch::Apply(&profile)).await.with_context(|| format!("profile {name}"))
+    profiles
+        .patch(name, &params, &Patch::Apply(&profile))
+        .await
+        .with_context(|| format!("profile {name}"))
 }
 
 /// Sets annotations of a namespace, as its admin; an empty value removes one.
@@ -229,11 +261,19 @@ pub async fn apply(profiles: &Api<ObservabilityProfile>, name: &str, spec: Value
 /// # Errors
 /// The API server refuses.
 pub async fn allow(namespace: &Namespace, annotations: &[(&str, &str)]) -> Result<()> {
-    let annotations: BTreeMap<_, _> =
-        annotations.iter().map(|(key, value)| (*key, (!value.is_empty()).then_some(*value))).collect();
+    let annotations: BTreeMap<_, _> = annotations
+        .iter()
+        .map(|(key, value)| (*key, (!value.is_empty()).then_some(*value)))
+        .collect();
     let patch = json!({"metadata": {"annotations": annotations}});
     let namespaces: Api<v1::Namespace> = Api::all(namespace.client());
-    namespaces.patch(namespace.name(), &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    namespaces
+        .patch(
+            namespace.name(),
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await?;
     Ok(())
 }
 
@@ -245,7 +285,13 @@ pub async fn install(client: Client) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client);
     let definition = crd::definition();
     let name = definition.name_any();
-    definitions.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&definition)).await?;
+    definitions
+        .patch(
+            &name,
+            &PatchParams::apply("tests"),
+            &Patch::Apply(&definition),
+        )
+        .await?;
     await_condition(definitions, &name, is_crd_established()).await?;
     Ok(())
 }
@@ -254,16 +300,29 @@ pub async fn install(client: Client) -> Result<()> {
 async fn remove_profiles(client: Client) -> Result<(), NotYet> {
     let all: Api<ObservabilityProfile> = Api::all(client.clone());
     eventually(SHORT, "the last test's profiles are gone", async || {
-        let profiles = all.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+        let profiles = all
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| error.to_string())?
+            .items;
         for profile in &profiles {
             let namespace = profile.namespace().unwrap_or_default();
-            let (own, name) = (Api::<ObservabilityProfile>::namespaced(client.clone(), &namespace), profile.name_any());
+            let (own, name) = (
+                Api::<ObservabilityProfile>::namespaced(client.clone(), &namespace),
+                profile.name_any(),
+            );
             let free = json!({"metadata": {"finalizers": null}});
             // Each of the two may be what ends it; the next look tells.
             let _ = own.delete(&name, &DeleteParams::default()).await;
-            let _ = own.patch(&name, &PatchParams::default(), &Patch::Merge(&free)).await;
+            let _ = own
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&free))
+                .await;
         }
-        if profiles.is_empty() { Ok(()) } else { Err(format!("{} are there", profiles.len())) }
+        if profiles.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} are there", profiles.len()))
+        }
     })
     .await
 }

@@ -18,7 +18,14 @@ impl Measurement {
     /// A value that must be at most `goal`.
     #[must_use]
     pub fn at_most(name: &'static str, value: f64, unit: &'static str, goal: f64) -> Self {
-        Self { name, value, unit, goal: format!("<= {goal}"), ok: value <= goal, reduced: None }
+        Self {
+            name,
+            value,
+            unit,
+            goal: format!("<= {goal}"),
+            ok: value <= goal,
+            reduced: None,
+        }
     }
 
     /// Says that it was taken with less than the load that the goal speaks of.
@@ -31,8 +38,13 @@ impl Measurement {
     /// Prints the line, and says whether the goal was reached.
     #[must_use]
     pub fn conclude(&self) -> std::process::ExitCode {
-        let line = serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        let line = serde_json::to_string(self)
+            .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
         println!("{line}");
-        if self.ok { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+        if self.ok {
+            std::process::ExitCode::SUCCESS
+        } else {
+            std::process::ExitCode::FAILURE
+        }
     }
 }

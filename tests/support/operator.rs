@@ -151,9 +151,15 @@ impl Operator {
     /// # Errors
     /// It does not answer.
     pub async fn metric(&self, prefix: &str) -> reqwest::Result<f64> {
-        let text = reqwest::get(self.metrics_url()).await?.error_for_status()?.text().await?;
+        let text = reqwest::get(self.metrics_url())
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
         let samples = text.lines().filter(|line| line.starts_with(prefix));
-        Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        Ok(samples
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
     }
 
     /// Where it says whether it is ready.

@@ -1,5 +1,6 @@
 //! System tests: the whole on a real control plane.
 
+mod aws;
 mod emulator;
 mod lifecycle;
 mod operator;

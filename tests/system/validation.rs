@@ -53,7 +53,13 @@ impl Row {
             Sentences::Many(sentences) => sentences.clone(),
         };
         let fields = self.refused.iter();
-        fields.flat_map(|(field, told)| sentences(told).into_iter().map(|sentence| (as_lint_writes(field), sentence))).collect()
+        fields
+            .flat_map(|(field, told)| {
+                sentences(told)
+                    .into_iter()
+                    .map(|sentence| (as_lint_writes(field), sentence))
+            })
+            .collect()
     }
 
     fn profile(&self) -> Value {
@@ -68,8 +74,16 @@ impl Row {
         }
         let mut row = self.clone();
         row.spec["xray"]["receiver"] = json!({"collector": daemon});
-        let text = serde_json::to_string(&self.refused.iter().map(|(field, told)| (field, told.texts())).collect::<BTreeMap<_, _>>());
-        let text = text.ok()?.replace(".receiver.daemon", ".receiver.collector");
+        let text = serde_json::to_string(
+            &self
+                .refused
+                .iter()
+                .map(|(field, told)| (field, told.texts()))
+                .collect::<BTreeMap<_, _>>(),
+        );
+        let text = text
+            .ok()?
+            .replace(".receiver.daemon", ".receiver.collector");
         row.refused = serde_json::from_str(&text).ok()?;
         Some(row)
     }
@@ -87,7 +101,8 @@ impl Sentences {
 fn rows(file: &str) -> Result<Vec<Row>> {
     let path = folder("tests/system/profiles").join(file);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let rows: Vec<Row> = serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
+    let rows: Vec<Row> =
+        serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
     let twins: Vec<Row> = rows.iter().filter_map(Row::with_collector).collect();
     Ok(rows.into_iter().chain(twins).collect())
 }
@@ -115,11 +130,22 @@ impl Admission {
     async fn new() -> Result<Self> {
         let control_plane = ControlPlane::shared().await?;
         support::installation::install(control_plane.client().await?).await?;
-        Ok(Self { namespace: Namespace::create(control_plane, "validation").await? })
+        Ok(Self {
+            namespace: Namespace::create(control_plane, "validation").await?,
+        })
     }
 
-    async fn send(&self, method: &str, name: &str, query: &str, body: &Value) -> Result<Result<Value, Status>> {
-        let path = format!("/apis/tracewright.dev/v1alpha1/namespaces/{}/observabilityprofiles", self.namespace.name());
+    async fn send(
+        &self,
+        method: &str,
+        name: &str,
+        query: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Status>> {
+        let path = format!(
+            "/apis/tracewright.dev/v1alpha1/namespaces/{}/observabilityprofiles",
+            self.namespace.name()
+        );
         let request = http::Request::builder()
             .method(method)
             .uri(format!("{path}{name}?{query}"))
@@ -134,19 +160,35 @@ impl Admission {
 
     /// What the API server says to the creation of a profile, as kubectl asks for it. Nothing is stored.
     async fn told_of_creation(&self, profile: &Value) -> Result<Answer> {
-        answer(self.send("POST", "", "dryRun=All&fieldValidation=Strict", profile).await?)
+        answer(
+            self.send("POST", "", "dryRun=All&fieldValidation=Strict", profile)
+                .await?,
+        )
     }
 
     /// What the API server says to a row. What a profile was before is stored, under a name of its own.
     async fn told_of(&self, number: usize, row: &Row) -> Result<Answer> {
-        let Some(was) = &row.was else { return self.told_of_creation(&row.profile()).await };
+        let Some(was) = &row.was else {
+            return self.told_of_creation(&row.profile()).await;
+        };
         let name = format!("row-{number}");
         let metadata = json!({"name": name});
-        let stored = self.send("POST", "", "", &profile(Some(&metadata), was)).await?;
-        let stored = stored.map_err(|status| anyhow::anyhow!("{was} is refused: {:?}", status.message))?;
+        let stored = self
+            .send("POST", "", "", &profile(Some(&metadata), was))
+            .await?;
+        let stored =
+            stored.map_err(|status| anyhow::anyhow!("{was} is refused: {:?}", status.message))?;
         let mut changed = profile(Some(&metadata), &row.spec);
         changed["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
-        answer(self.send("PUT", &format!("/{name}"), "dryRun=All&fieldValidation=Strict", &changed).await?)
+        answer(
+            self.send(
+                "PUT",
+                &format!("/{name}"),
+                "dryRun=All&fieldValidation=Strict",
+                &changed,
+            )
+            .await?,
+        )
     }
 }
 
@@ -159,24 +201,40 @@ struct Answer {
 }
 
 fn answer(answer: Result<Value, Status>) -> Result<Answer> {
-    let Err(status) = answer else { return Ok(Answer::default()) };
+    let Err(status) = answer else {
+        return Ok(Answer::default());
+    };
     let message = status.message;
     let mut answer = Answer::default();
     match status.code {
         400 => {
-            let fields = message.split("unknown field \"").skip(1).filter_map(|rest| rest.split('"').next());
-            answer.told.extend(fields.map(|field| (as_lint_writes(field), format!("unknown field \"{field}\""))));
-            ensure!(!answer.told.is_empty(), "not about an unknown field: {message}");
+            let fields = message
+                .split("unknown field \"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            answer.told.extend(
+                fields.map(|field| (as_lint_writes(field), format!("unknown field \"{field}\""))),
+            );
+            ensure!(
+                !answer.told.is_empty(),
+                "not about an unknown field: {message}"
+            );
             // It goes no further.
             answer.not_checked = true;
         }
         422 => {
-            for cause in status.details.map(|details| details.causes).unwrap_or_default() {
+            for cause in status
+                .details
+                .map(|details| details.causes)
+                .unwrap_or_default()
+            {
                 let (field, sentence) = (cause.field, cause.message);
                 if sentence.contains(NOT_CHECKED) {
                     answer.not_checked = true;
                 } else {
-                    answer.told.insert((field_of(&field, &sentence), without_value(&sentence)));
+                    answer
+                        .told
+                        .insert((field_of(&field, &sentence), without_value(&sentence)));
                 }
             }
             ensure!(!answer.told.is_empty(), "no causes: {message}");
@@ -213,7 +271,9 @@ fn as_lint_writes(field: &str) -> String {
 
 /// A rule's sentence without the value that the API server puts before it. The schema's own sentences keep it.
 fn without_value(sentence: &str) -> String {
-    let Some(rest) = sentence.strip_prefix("Invalid value: ") else { return sentence.to_owned() };
+    let Some(rest) = sentence.strip_prefix("Invalid value: ") else {
+        return sentence.to_owned();
+    };
     if rest.contains(" in body ") || rest.contains("must be of type") {
         return sentence.to_owned();
     }
@@ -248,13 +308,23 @@ impl Finding {
 
 /// Runs `tracewright lint` on a folder, and gives the findings of each file by its name.
 fn lint(folder: &Path) -> Result<BTreeMap<String, Vec<Finding>>> {
-    let output = Command::new(support::operator::program()?).args(["lint", "--output", "json"]).arg(folder).output()?;
+    let output = Command::new(support::operator::program()?)
+        .args(["lint", "--output", "json"])
+        .arg(folder)
+        .output()?;
     let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(matches!(output.status.code(), Some(0 | 1)), "tracewright lint: {:?} {told}", output.status);
+    ensure!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "tracewright lint: {:?} {told}",
+        output.status
+    );
     let findings: Vec<Finding> = serde_json::from_slice(&output.stdout)?;
     let mut files: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for finding in findings {
-        let name = Path::new(&finding.file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = Path::new(&finding.file)
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         files.entry(name.to_owned()).or_default().push(finding);
     }
     Ok(files)
@@ -270,7 +340,10 @@ fn lint_all<'a>(profiles: impl Iterator<Item = &'a Value>) -> Result<Vec<Vec<Fin
         names.push(name);
     }
     let mut findings = lint(folder.path())?;
-    Ok(names.iter().map(|name| findings.remove(name).unwrap_or_default()).collect())
+    Ok(names
+        .iter()
+        .map(|name| findings.remove(name).unwrap_or_default())
+        .collect())
 }
 
 fn told_by_lint(findings: &[Finding]) -> Told {
@@ -278,7 +351,11 @@ fn told_by_lint(findings: &[Finding]) -> Told {
     of_admission
         .map(|finding| {
             // A suggestion, which the API server does not make.
-            let sentence = finding.message.split("; did you mean ").next().unwrap_or_default();
+            let sentence = finding
+                .message
+                .split("; did you mean ")
+                .next()
+                .unwrap_or_default();
             (as_lint_writes(&finding.field), sentence.to_owned())
         })
         .collect()
@@ -287,14 +364,23 @@ fn told_by_lint(findings: &[Finding]) -> Told {
 /// Where lint and API server differ. Lint may go on where the API server stops.
 fn difference(server: &Answer, lint: &Told) -> Option<String> {
     let missed: Vec<_> = server.told.difference(lint).collect();
-    let invented: Vec<_> = if server.not_checked { Vec::new() } else { lint.difference(&server.told).collect() };
+    let invented: Vec<_> = if server.not_checked {
+        Vec::new()
+    } else {
+        lint.difference(&server.told).collect()
+    };
     let is_silent = lint.is_empty() != server.told.is_empty();
     (is_silent || !missed.is_empty() || !invented.is_empty())
         .then(|| format!("only the API server says {missed:?}\n    only lint says {invented:?}"))
 }
 
 fn report(what: &str, failures: &[String]) -> Result<()> {
-    ensure!(failures.is_empty(), "{} {what}:\n{}", failures.len(), failures.join("\n"));
+    ensure!(
+        failures.is_empty(),
+        "{} {what}:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     Ok(())
 }
 
@@ -312,7 +398,14 @@ async fn every_bad_profile_is_refused_with_the_sentences_of_its_row() -> Result<
         .iter()
         .zip(&answers)
         .filter(|(row, answer)| row.told() != answer.told)
-        .map(|(row, answer)| format!("  {}\n    expected {:?}\n    told     {:?}", row.spec, row.told(), answer.told))
+        .map(|(row, answer)| {
+            format!(
+                "  {}\n    expected {:?}\n    told     {:?}",
+                row.spec,
+                row.told(),
+                answer.told
+            )
+        })
         .collect();
     report("rows are answered otherwise", &failures)
 }
@@ -326,14 +419,22 @@ async fn profiles_at_the_edges_are_accepted() -> Result<()> {
         .buffered(PARALLEL)
         .try_collect::<Vec<_>>()
         .await?;
-    let told = rows.iter().zip(&answers).filter(|(_, answer)| **answer != Answer::default());
-    let failures: Vec<_> = told.map(|(row, answer)| format!("  {}\n    {:?}", row.spec, answer.told)).collect();
+    let told = rows
+        .iter()
+        .zip(&answers)
+        .filter(|(_, answer)| **answer != Answer::default());
+    let failures: Vec<_> = told
+        .map(|(row, answer)| format!("  {}\n    {:?}", row.spec, answer.told))
+        .collect();
     report("profiles are refused", &failures)
 }
 
 #[test]
 fn lint_says_the_sentences_of_each_row() -> Result<()> {
-    let rows: Vec<_> = rows("refused.yaml")?.into_iter().filter(|row| row.was.is_none()).collect();
+    let rows: Vec<_> = rows("refused.yaml")?
+        .into_iter()
+        .filter(|row| row.was.is_none())
+        .collect();
     let accepted: Vec<_> = self::rows("accepted.yaml")?;
     let rows: Vec<_> = rows.into_iter().chain(accepted).collect();
     let profiles: Vec<_> = rows.iter().map(Row::profile).collect();
@@ -343,7 +444,9 @@ fn lint_says_the_sentences_of_each_row() -> Result<()> {
         .filter_map(|(row, findings)| {
             let told = row.told();
             // The API server goes no further than unknown fields.
-            let not_checked = told.iter().any(|(_, sentence)| sentence.starts_with("unknown field"));
+            let not_checked = told
+                .iter()
+                .any(|(_, sentence)| sentence.starts_with("unknown field"));
             let difference = difference(&Answer { told, not_checked }, &told_by_lint(&findings))?;
             Some(format!("  {}\n    {difference}", row.spec))
         })
@@ -366,16 +469,33 @@ fn every_rule_of_the_resource_refuses_something() -> Result<()> {
             }
         }
     }
-    let failures: Vec<_> = rules.iter().map(|(field, sentence)| format!("  {field}: {sentence}")).collect();
+    let failures: Vec<_> = rules
+        .iter()
+        .map(|(field, sentence)| format!("  {field}: {sentence}"))
+        .collect();
     report("rules refuse nothing in refused.yaml", &failures)
 }
 
 fn collect_rules(schema: &Value, place: String, rules: &mut BTreeSet<(String, String)>) {
-    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
-        rules.insert((place.clone(), rule["message"].as_str().unwrap_or("a rule without message").to_owned()));
+    for rule in schema["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        rules.insert((
+            place.clone(),
+            rule["message"]
+                .as_str()
+                .unwrap_or("a rule without message")
+                .to_owned(),
+        ));
     }
     for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-        let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+        let place = if place.is_empty() {
+            name.clone()
+        } else {
+            format!("{place}.{name}")
+        };
         collect_rules(schema, place, rules);
     }
     for (keyword, brackets) in [("items", "[]"), ("additionalProperties", "{}")] {
@@ -405,7 +525,11 @@ fn examples() -> Result<Vec<(String, Value)>> {
     let mut examples = Vec::new();
     for entry in fs::read_dir(folder("examples"))? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
         for document in serde_saphyr::from_multiple::<Value>(&fs::read_to_string(&path)?)? {
             examples.push((name.clone(), document));
         }
@@ -432,10 +556,15 @@ async fn every_example_is_accepted() -> Result<()> {
 fn lint_has_nothing_to_say_about_the_examples_but_what_they_say_themselves() -> Result<()> {
     let told: Vec<_> = lint(&folder("examples"))?
         .into_iter()
-        .flat_map(|(name, findings)| findings.into_iter().map(move |finding| (name.clone(), finding.level, finding.reason)))
+        .flat_map(|(name, findings)| {
+            findings
+                .into_iter()
+                .map(move |finding| (name.clone(), finding.level, finding.reason))
+        })
         .collect();
     let expected = [("attributes-and-boost.yaml", "warning", "AttributesIgnored")];
-    let expected = expected.map(|(file, level, reason)| (file.to_owned(), level.to_owned(), reason.to_owned()));
+    let expected = expected
+        .map(|(file, level, reason)| (file.to_owned(), level.to_owned(), reason.to_owned()));
     ensure!(told == expected, "{told:?}");
     Ok(())
 }
@@ -489,7 +618,10 @@ fn changes(profile: &Value) -> Vec<(String, Value)> {
             Some(Value::Array(items)) => items.push(items[0].clone()),
             _ => continue,
         }
-        changes.push((format!("{pointer} left out, or its list's first item twice"), changed));
+        changes.push((
+            format!("{pointer} left out, or its list's first item twice"),
+            changed,
+        ));
     }
     changes
 }
@@ -502,7 +634,11 @@ fn collect_pointers(value: &Value, pointer: String, pointers: &mut Vec<String>) 
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                collect_pointers(value, format!("{pointer}/{}", key.replace('/', "~1")), pointers);
+                collect_pointers(
+                    value,
+                    format!("{pointer}/{}", key.replace('/', "~1")),
+                    pointers,
+                );
             }
         }
         Value::Array(items) => {
@@ -519,7 +655,11 @@ async fn lint_and_the_api_server_agree_on_every_single_change_of_a_full_profile(
     let admission = Admission::new().await?;
     let profile = full_profile()?;
     let answer = admission.told_of_creation(&profile).await?;
-    ensure!(answer == Answer::default(), "the profile itself: {:?}", answer.told);
+    ensure!(
+        answer == Answer::default(),
+        "the profile itself: {:?}",
+        answer.told
+    );
     let changes = changes(&profile);
     ensure!(changes.len() >= 500, "{} changes", changes.len());
     let answers = stream::iter(&changes)
@@ -528,13 +668,23 @@ async fn lint_and_the_api_server_agree_on_every_single_change_of_a_full_profile(
         .try_collect::<Vec<_>>()
         .await?;
     let findings = lint_all(changes.iter().map(|(_, profile)| profile))?;
-    let refused = answers.iter().filter(|answer| !answer.told.is_empty()).count();
-    ensure!(refused >= changes.len() / 2, "{refused} of {} are refused", changes.len());
+    let refused = answers
+        .iter()
+        .filter(|answer| !answer.told.is_empty())
+        .count();
+    ensure!(
+        refused >= changes.len() / 2,
+        "{refused} of {} are refused",
+        changes.len()
+    );
     let failures: Vec<_> = changes
         .iter()
         .zip(answers.iter().zip(findings))
         .filter_map(|((change, _), (answer, findings))| {
-            Some(format!("  {change}\n    {}", difference(answer, &told_by_lint(&findings))?))
+            Some(format!(
+                "  {change}\n    {}",
+                difference(answer, &told_by_lint(&findings))?
+            ))
         })
         .collect();
     report("changes are told otherwise", &failures)

@@ -14,19 +14,43 @@ async fn with_nothing_at_the_other_ends_the_service_serves_and_ends_in_time() {
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("OTEL_PROPAGATORS", "b3"),
     ];
-    let variables = nowhere.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let variables = nowhere
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
     let mut service = Service::start(variables).await;
     let begin = Instant::now();
     for _ in 0..100 {
         service.home().await;
     }
-    assert!(begin.elapsed() < Duration::from_secs(20), "requests waited: {:?}", begin.elapsed());
-    let ready = reqwest::get(format!("{}/readyz", service.url)).await.unwrap().text().await.unwrap();
-    assert!(ready.contains("degraded: OTEL_PROPAGATORS=\"b3\": there is no propagator b3"), "{ready}");
-    assert_eq!(service.metric("config_errors_total{variable=\"OTEL_PROPAGATORS\"}").await, 1);
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "requests waited: {:?}",
+        begin.elapsed()
+    );
+    let ready = reqwest::get(format!("{}/readyz", service.url))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        ready.contains("degraded: OTEL_PROPAGATORS=\"b3\": there is no propagator b3"),
+        "{ready}"
+    );
+    assert_eq!(
+        service
+            .metric("config_errors_total{variable=\"OTEL_PROPAGATORS\"}")
+            .await,
+        1
+    );
     let took = service.terminate().await;
     assert!(took < Duration::from_secs(27), "{took:?}");
-    for what in ["OTLP export fails", "sending segments to X-Ray fails", "shipping logs to CloudWatch fails", "central sampling fails"] {
+    for what in [
+        "OTLP export fails",
+        "sending segments to X-Ray fails",
+        "shipping logs to CloudWatch fails",
+        "central sampling fails",
+    ] {
         let said = service.log().matches(what).count();
         assert_eq!(said, 1, "{what:?} is said once in\n{}", service.log());
     }
@@ -38,23 +62,37 @@ async fn log_events_wait_for_their_group_and_for_cloudwatch() {
     let service = Service::start(world.variables()).await;
     service.home().await;
     eventually("the missing group is told", async || {
-        service.log().contains("there is no log group cruddur").then_some(())
+        service
+            .log()
+            .contains("there is no log group cruddur")
+            .then_some(())
     })
     .await;
-    world.fault(json!({"operation": "logs.PutLogEvents", "kind": "throttle", "times": 2})).await;
+    world
+        .fault(json!({"operation": "logs.PutLogEvents", "kind": "throttle", "times": 2}))
+        .await;
     world.create_log_group().await;
     for _ in 0..10 {
         service.home().await;
     }
     eventually("all events", async || {
         let events = world.log_events().await;
-        (events.iter().filter(|event| event["trace_id"].is_string()).count() == 11).then_some(())
+        (events
+            .iter()
+            .filter(|event| event["trace_id"].is_string())
+            .count()
+            == 11)
+            .then_some(())
     })
     .await;
     world.fault(json!({"operation": "logs.PutLogEvents", "kind": "error", "status": 400, "code": "InvalidParameterException", "times": 1})).await;
     service.home().await;
     eventually("the refused batch is counted", async || {
-        (service.metric("log_events_dropped_total{cause=\"refused\"}").await == 1).then_some(())
+        (service
+            .metric("log_events_dropped_total{cause=\"refused\"}")
+            .await
+            == 1)
+            .then_some(())
     })
     .await;
 }
@@ -77,24 +115,26 @@ async fn a_receiver_that_is_replaced_while_requests_come_loses_nothing() {
             ids.push(service.home().await);
         }
         if phase == 0 {
-            eventually("the first segments", async || (service.metric("spans_exported_total{exporter=\"xray\"}").await == 40).then_some(())).await;
+            eventually("the first segments", async || {
+                (service
+                    .metric("spans_exported_total{exporter=\"xray\"}")
+                    .await
+                    == 40)
+                    .then_some(())
+            })
+            .await;
             eventually("they pass the receiver", async || {
-                let answer = world.xray.batch_get_traces().trace_ids(&ids[19]).send().await.unwrap();
-                (!answer.traces().is_empty()).then_some(())
+                world.segments(&ids[19..]).await.pop()
             })
             .await;
         }
     }
-    eventually("every trace", async || {
-        for five in ids.chunks(5) {
-            let answer = world.xray.batch_get_traces().set_trace_ids(Some(five.to_vec())).send().await.unwrap();
-            if answer.traces().len() < five.len() {
-                return None;
-            }
-        }
-        Some(())
-    })
-    .await;
+    for five in ids.chunks(5) {
+        eventually("every trace", async || {
+            (world.segments(five).await.len() == five.len()).then_some(())
+        })
+        .await;
+    }
     service.terminate().await;
     let lost = service.log().contains("not everything could be delivered");
     assert!(!lost, "{}", service.log());

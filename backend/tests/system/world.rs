@@ -25,8 +25,12 @@ pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(begin.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{what}: not within {} s",
+            PATIENCE.as_secs()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -35,7 +39,12 @@ pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -
 struct Process(Child);
 
 impl Process {
-    fn start(program: &Path, arguments: &[&str], variables: &[(String, String)], folder: &Path) -> Self {
+    fn start(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(String, String)],
+        folder: &Path,
+    ) -> Self {
         let output = |name| Stdio::from(File::create(folder.join(name)).unwrap());
         let child = Command::new(program)
             .args(arguments)
@@ -49,7 +58,10 @@ impl Process {
     }
 
     fn terminate(&mut self) {
-        let status = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-TERM", &self.0.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
@@ -95,7 +107,12 @@ service:
             file.display()
         );
         std::fs::write(folder.path().join("config.yaml"), configuration).unwrap();
-        let mut collector = Self { process: None, folder, receiver, otlp };
+        let mut collector = Self {
+            process: None,
+            folder,
+            receiver,
+            otlp,
+        };
         collector.restart();
         collector
     }
@@ -108,14 +125,27 @@ service:
     /// Starts the collector at the addresses it had.
     pub(crate) fn restart(&mut self) {
         self.process = None;
-        let configuration = format!("--config={}", self.folder.path().join("config.yaml").display());
-        let process = Process::start(&program("otelcol"), &[&configuration], &credentials(), self.folder.path());
+        let configuration = format!(
+            "--config={}",
+            self.folder.path().join("config.yaml").display()
+        );
+        let process = Process::start(
+            &program("otelcol"),
+            &[&configuration],
+            &credentials(),
+            self.folder.path(),
+        );
         self.process = Some(process);
         let begin = Instant::now();
         for address in [&self.receiver, &self.otlp] {
             while TcpStream::connect(address).is_err() {
-                let log = || std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
-                assert!(begin.elapsed() < PATIENCE, "the collector does not listen at {address}:\n{}", log());
+                let log =
+                    || std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
+                assert!(
+                    begin.elapsed() < PATIENCE,
+                    "the collector does not listen at {address}:\n{}",
+                    log()
+                );
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
@@ -128,34 +158,63 @@ service:
             file.read_to_string(&mut text).unwrap();
         }
         // The last line may still be being written.
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
         lines
             .flat_map(|line| array(&line["resourceSpans"]))
             .flat_map(|resource| array(&resource["scopeSpans"]))
             .flat_map(|scope| array(&scope["spans"]))
-            .map(|span| (span["traceId"].as_str().unwrap().to_owned(), span["name"].as_str().unwrap().to_owned()))
+            .map(|span| {
+                (
+                    span["traceId"].as_str().unwrap().to_owned(),
+                    span["name"].as_str().unwrap().to_owned(),
+                )
+            })
             .collect()
     }
 }
 
 /// A program of the test cluster, where its build script puts it.
 fn program(name: &str) -> PathBuf {
-    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let user = || set("XDG_CACHE_HOME").unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cache"));
-    let path = set("TRACEWRIGHT_CACHE").unwrap_or_else(|| user().join("tracewright")).join("bin").join(name);
-    assert!(path.is_file(), "{} is missing: build it with `tests/cluster/build.sh {name}`", path.display());
+    let set = |variable| {
+        std::env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let user = || {
+        set("XDG_CACHE_HOME")
+            .unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cache"))
+    };
+    let path = set("TRACEWRIGHT_CACHE")
+        .unwrap_or_else(|| user().join("tracewright"))
+        .join("bin")
+        .join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: build it with `tests/cluster/build.sh {name}`",
+        path.display()
+    );
     path
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }
 
 fn credentials() -> Vec<(String, String)> {
-    [("AWS_ACCESS_KEY_ID", "AKIATRACEWRIGHTTEST1"), ("AWS_SECRET_ACCESS_KEY", "any"), ("AWS_REGION", "us-east-1")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+    [
+        ("AWS_ACCESS_KEY_ID", "AKIATRACEWRIGHTTEST1"),
+        ("AWS_SECRET_ACCESS_KEY", "any"),
+        ("AWS_REGION", "us-east-1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
 }
 
 /// Everything but the service.
@@ -173,7 +232,13 @@ impl World {
         let configuration = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .endpoint_url(aws.url())
             .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("AKIATRACEWRIGHTTEST1", "any", None, None, "test"))
+            .credentials_provider(Credentials::new(
+                "AKIATRACEWRIGHTTEST1",
+                "any",
+                None,
+                None,
+                "test",
+            ))
             .load()
             .await;
         Self {
@@ -185,7 +250,12 @@ impl World {
     }
 
     pub(crate) async fn create_log_group(&self) {
-        self.logs.create_log_group().log_group_name(GROUP).send().await.unwrap();
+        self.logs
+            .create_log_group()
+            .log_group_name(GROUP)
+            .send()
+            .await
+            .unwrap();
     }
 
     /// The journal's rule, with this rate.
@@ -204,7 +274,30 @@ impl World {
             .version(1)
             .build()
             .unwrap();
-        self.xray.create_sampling_rule().sampling_rule(rule).send().await.unwrap();
+        self.xray
+            .create_sampling_rule()
+            .sampling_rule(rule)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// The segments of those of the traces that X-Ray has, at most five traces at a time. The emulator throttles as AWS does;
+    /// who asks too often gets nothing.
+    pub(crate) async fn segments(&self, ids: &[String]) -> Vec<Value> {
+        let Ok(answer) = self
+            .xray
+            .batch_get_traces()
+            .set_trace_ids(Some(ids.to_vec()))
+            .send()
+            .await
+        else {
+            return Vec::new();
+        };
+        let segments = answer.traces().iter().flat_map(|trace| trace.segments());
+        segments
+            .map(|segment| serde_json::from_str(segment.document().unwrap()).unwrap())
+            .collect()
     }
 
     /// The messages in the service's log stream, read as JSON; none while there is no stream.
@@ -212,7 +305,12 @@ impl World {
         let mut events = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let call = self.logs.get_log_events().log_group_name(GROUP).log_stream_name(STREAM).start_from_head(true);
+            let call = self
+                .logs
+                .get_log_events()
+                .log_group_name(GROUP)
+                .log_stream_name(STREAM)
+                .start_from_head(true);
             let Ok(page) = call.set_next_token(token.clone()).send().await else {
                 return events;
             };
@@ -229,7 +327,11 @@ impl World {
 
     /// Asks for a fault of the emulator; see its README.
     pub(crate) async fn fault(&self, fault: Value) {
-        let answer = reqwest::Client::new().post(format!("{}/_control/faults", self.aws.url())).json(&fault).send().await;
+        let answer = reqwest::Client::new()
+            .post(format!("{}/_control/faults", self.aws.url()))
+            .json(&fault)
+            .send()
+            .await;
         assert!(answer.unwrap().status().is_success(), "{fault}");
     }
 
@@ -276,8 +378,18 @@ impl Service {
     pub(crate) async fn start(mut variables: Vec<(String, String)>) -> Self {
         variables.push(("LISTEN_ADDRESS".into(), "127.0.0.1:0".into()));
         let folder = tempfile::tempdir().unwrap();
-        let process = Process::start(Path::new(env!("CARGO_BIN_EXE_activities")), &[], &variables, folder.path());
-        let mut service = Self { process, folder, url: String::new(), client: reqwest::Client::new() };
+        let process = Process::start(
+            Path::new(env!("CARGO_BIN_EXE_activities")),
+            &[],
+            &variables,
+            folder.path(),
+        );
+        let mut service = Self {
+            process,
+            folder,
+            url: String::new(),
+            client: reqwest::Client::new(),
+        };
         let address = eventually("the service's address", async || {
             let log = service.log();
             let (_, rest) = log.split_once("listening on ")?;
@@ -296,35 +408,65 @@ impl Service {
     /// Its spans on the console.
     pub(crate) fn console(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("out")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Asks for home and returns the trace's id in X-Ray's form.
     pub(crate) async fn home(&self) -> String {
-        let answer = self.client.get(format!("{}/api/activities/home", self.url)).send().await.unwrap();
+        let answer = self
+            .client
+            .get(format!("{}/api/activities/home", self.url))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
-        let header = answer.headers().get("x-amzn-trace-id").map(|value| value.to_str().unwrap().to_owned());
+        let header = answer
+            .headers()
+            .get("x-amzn-trace-id")
+            .map(|value| value.to_str().unwrap().to_owned());
         answer.bytes().await.unwrap();
-        header.unwrap_or_default().trim_start_matches("Root=").to_owned()
+        header
+            .unwrap_or_default()
+            .trim_start_matches("Root=")
+            .to_owned()
     }
 
     /// The value of one of the library's metrics, 0 if it is not there.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("tracewright_telemetry_")?.strip_prefix(name));
+        let text = self
+            .client
+            .get(format!("{}/metrics", self.url))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let line = text.lines().find_map(|line| {
+            line.strip_prefix("tracewright_telemetry_")?
+                .strip_prefix(name)
+        });
         line.map_or(0, |value| value.trim().parse::<f64>().unwrap() as u64)
     }
 
     /// Waits until the central rules decide.
     pub(crate) async fn is_centrally_sampled(&self) {
-        eventually("the central rules", async || (self.metric("sampler_central").await == 1).then_some(())).await;
+        eventually("the central rules", async || {
+            (self.metric("sampler_central").await == 1).then_some(())
+        })
+        .await;
     }
 
     /// Sends SIGTERM and waits for the end; returns how long that took.
     pub(crate) async fn terminate(&mut self) -> Duration {
         let begin = Instant::now();
         self.process.terminate();
-        let status = eventually("the service's end", async || self.process.0.try_wait().unwrap()).await;
+        let status = eventually("the service's end", async || {
+            self.process.0.try_wait().unwrap()
+        })
+        .await;
         assert!(status.success(), "{status}\n{}", self.log());
         begin.elapsed()
     }

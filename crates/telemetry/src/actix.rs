@@ -2,11 +2,11 @@
 
 use crate::server::{ServerRequest, ServerResponse, ServerSpan};
 use crate::telemetry::Telemetry;
+use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::Version;
-use actix_web::Error;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::Extractor;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -24,7 +24,10 @@ impl Telemetry {
     /// The middleware for `App::wrap`.
     #[must_use]
     pub fn middleware(&self) -> Middleware {
-        Middleware { telemetry: self.clone(), skipped: &[] }
+        Middleware {
+            telemetry: self.clone(),
+            skipped: &[],
+        }
     }
 }
 
@@ -49,7 +52,10 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(TracedService { service, middleware: self.clone() }))
+        ready(Ok(TracedService {
+            service,
+            middleware: self.clone(),
+        }))
     }
 }
 
@@ -72,10 +78,14 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let span = (!self.middleware.skipped.contains(&request.path())).then(|| serve(&self.middleware.telemetry, &request));
+        let span = (!self.middleware.skipped.contains(&request.path()))
+            .then(|| serve(&self.middleware.telemetry, &request));
         // The service may do its work before its future is polled.
         let _guard = span.as_ref().map(|span| span.context().clone().attach());
-        Served { inner: self.service.call(request), span }
+        Served {
+            inner: self.service.call(request),
+            span,
+        }
     }
 }
 
@@ -123,7 +133,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let guard = this.span.as_ref().map(|span| span.context().clone().attach());
+        let guard = this
+            .span
+            .as_ref()
+            .map(|span| span.context().clone().attach());
         let mut result = ready!(this.inner.poll(cx));
         drop(guard);
         let Some(span) = this.span.take() else {
@@ -131,7 +144,10 @@ where
         };
         match &mut result {
             Ok(response) => {
-                if let Some(value) = span.answer_header().and_then(|value| HeaderValue::try_from(value).ok()) {
+                if let Some(value) = span
+                    .answer_header()
+                    .and_then(|value| HeaderValue::try_from(value).ok())
+                {
                     let name = HeaderName::from_static(tracewright_xray::header::NAME);
                     response.headers_mut().insert(name, value);
                 }
@@ -142,11 +158,19 @@ where
                 };
                 let error = response.response().error().map(ToString::to_string);
                 let status = response.status().as_u16();
-                span.end(&ServerResponse { status, content_length, error: error.as_deref() });
+                span.end(&ServerResponse {
+                    status,
+                    content_length,
+                    error: error.as_deref(),
+                });
             }
             Err(error) => {
                 let status = error.as_response_error().status_code().as_u16();
-                span.end(&ServerResponse { status, content_length: None, error: Some(&error.to_string()) });
+                span.end(&ServerResponse {
+                    status,
+                    content_length: None,
+                    error: Some(&error.to_string()),
+                });
             }
         }
         Poll::Ready(result)
@@ -166,7 +190,11 @@ impl Extractor for Headers<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let values: Vec<&str> = self.0.get_all(key).filter_map(|value| value.to_str().ok()).collect();
+        let values: Vec<&str> = self
+            .0
+            .get_all(key)
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         (!values.is_empty()).then_some(values)
     }
 }

@@ -8,7 +8,9 @@ use opentelemetry::{Context, KeyValue, Value};
 
 /// No span is active, and `AWS_XRAY_CONTEXT_MISSING=RUNTIME_ERROR` makes that an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no span is active: call this within a request or a span of your own, or set AWS_XRAY_CONTEXT_MISSING=LOG_ERROR")]
+#[error(
+    "no span is active: call this within a request or a span of your own, or set AWS_XRAY_CONTEXT_MISSING=LOG_ERROR"
+)]
 pub struct ContextMissing;
 
 impl Telemetry {
@@ -25,7 +27,12 @@ impl Telemetry {
     ///
     /// # Errors
     /// As [`Telemetry::annotate`].
-    pub fn put_metadata(&self, namespace: &str, key: &str, value: impl Into<Value>) -> Result<(), ContextMissing> {
+    pub fn put_metadata(
+        &self,
+        namespace: &str,
+        key: &str,
+        value: impl Into<Value>,
+    ) -> Result<(), ContextMissing> {
         self.set_on_active(KeyValue::new(format!("{METADATA}{namespace}.{key}"), value))
     }
 
@@ -49,9 +56,9 @@ impl Telemetry {
             return Ok(());
         }
         match self.0.context_missing {
-            ContextMissingStrategy::RuntimeError => return Err(ContextMissing),
-            ContextMissingStrategy::LogError => tracing::error!("{ContextMissing}"),
-            ContextMissingStrategy::IgnoreError => {}
+            ContextMissingStrategy::Fail => return Err(ContextMissing),
+            ContextMissingStrategy::Log => tracing::error!("{ContextMissing}"),
+            ContextMissingStrategy::Ignore => {}
         }
         Ok(())
     }

@@ -12,13 +12,19 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, failing: AtomicBool::new(false) }
+        Self {
+            what,
+            failing: AtomicBool::new(false),
+        }
     }
 
     /// Notes a failure; the first after a success is logged.
     pub(crate) fn bad(&self, error: &dyn Display) {
         if !self.failing.swap(true, Relaxed) {
-            tracing::warn!("{} fails: {error}; it is tried again and what is lost is counted", self.what);
+            tracing::warn!(
+                "{} fails: {error}; it is tried again and what is lost is counted",
+                self.what
+            );
         }
     }
 

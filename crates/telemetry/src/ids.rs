@@ -48,7 +48,9 @@ impl IdGenerator for XRayIds {
 
 /// The current second, since 1970.
 pub(crate) fn epoch_seconds() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
 

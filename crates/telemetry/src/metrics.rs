@@ -54,7 +54,9 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tracewright_telemetry");
         let config_errors = Family::<[(&str, String); 1], Counter>::default();
         for problem in problems {
-            config_errors.get_or_create(&[("variable", problem.variable.clone())]).inc();
+            config_errors
+                .get_or_create(&[("variable", problem.variable.clone())])
+                .inc();
         }
         let metrics = Self {
             exported: Family::default(),
@@ -68,32 +70,73 @@ impl Metrics {
             sampler_central: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("spans_exported", "Spans delivered; for xray handed to the socket", metrics.exported.clone());
-        registry.register("spans_dropped", "Spans lost, by cause", metrics.dropped.clone());
-        registry.register("log_events_sent", "Log events CloudWatch accepted, by what ended their batch", metrics.log_sent.clone());
-        registry.register("log_events_dropped", "Log events lost before CloudWatch saw them, by cause", metrics.log_dropped.clone());
-        registry.register("log_events_rejected", "Log events CloudWatch rejected, by cause", metrics.log_rejected.clone());
-        registry.register("queue_length", "Entries waiting, by queue", metrics.queue_length.clone());
+        registry.register(
+            "spans_exported",
+            "Spans delivered; for xray handed to the socket",
+            metrics.exported.clone(),
+        );
+        registry.register(
+            "spans_dropped",
+            "Spans lost, by cause",
+            metrics.dropped.clone(),
+        );
+        registry.register(
+            "log_events_sent",
+            "Log events CloudWatch accepted, by what ended their batch",
+            metrics.log_sent.clone(),
+        );
+        registry.register(
+            "log_events_dropped",
+            "Log events lost before CloudWatch saw them, by cause",
+            metrics.log_dropped.clone(),
+        );
+        registry.register(
+            "log_events_rejected",
+            "Log events CloudWatch rejected, by cause",
+            metrics.log_rejected.clone(),
+        );
+        registry.register(
+            "queue_length",
+            "Entries waiting, by queue",
+            metrics.queue_length.clone(),
+        );
         registry.register_with_unit(
             "last_success_timestamp",
             "When something was last delivered, since 1970",
             Unit::Seconds,
             metrics.last_success.clone(),
         );
-        registry.register("sampler_rules", "Central sampling rules loaded", metrics.sampler_rules.clone());
-        registry.register("sampler_central", "1 while central rules decide, 0 while the fallback does", metrics.sampler_central.clone());
-        registry.register("config_errors", "Variables that could not be obeyed", config_errors);
-        Self { registry, ..metrics }
+        registry.register(
+            "sampler_rules",
+            "Central sampling rules loaded",
+            metrics.sampler_rules.clone(),
+        );
+        registry.register(
+            "sampler_central",
+            "1 while central rules decide, 0 while the fallback does",
+            metrics.sampler_central.clone(),
+        );
+        registry.register(
+            "config_errors",
+            "Variables that could not be obeyed",
+            config_errors,
+        );
+        Self {
+            registry,
+            ..metrics
+        }
     }
 
     /// The counter of delivered spans.
     pub(crate) fn exported(&self, exporter: Exporter) -> Counter {
-        self.exported.get_or_create_owned(&[("exporter", exporter.label())])
+        self.exported
+            .get_or_create_owned(&[("exporter", exporter.label())])
     }
 
     /// The counter of spans lost for `cause`.
     pub(crate) fn dropped(&self, exporter: Exporter, cause: &'static str) -> Counter {
-        self.dropped.get_or_create_owned(&[("exporter", exporter.label()), ("cause", cause)])
+        self.dropped
+            .get_or_create_owned(&[("exporter", exporter.label()), ("cause", cause)])
     }
 
     pub(crate) fn log_sent(&self, cause: &'static str) -> Counter {
@@ -114,8 +157,12 @@ impl Metrics {
 
     /// Notes that `exporter` delivered something just now.
     pub(crate) fn succeeded(&self, exporter: Exporter) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_success.get_or_create(&[("exporter", exporter.label())]).set(now.as_secs_f64());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.last_success
+            .get_or_create(&[("exporter", exporter.label())])
+            .set(now.as_secs_f64());
     }
 
     /// The metrics in the OpenMetrics text format.
@@ -133,7 +180,11 @@ mod tests {
 
     #[test]
     fn the_metrics_of_the_contract_are_there_with_their_labels() {
-        let problem = Problem { variable: "OTEL_PROPAGATORS".into(), value: None, explanation: String::new() };
+        let problem = Problem {
+            variable: "OTEL_PROPAGATORS".into(),
+            value: None,
+            explanation: String::new(),
+        };
         let metrics = Metrics::new(&[problem]);
         metrics.exported(Exporter::Otlp).inc();
         metrics.dropped(Exporter::XRay, "queue_full").inc_by(2);
@@ -144,13 +195,24 @@ mod tests {
         metrics.succeeded(Exporter::CloudWatch);
         let text = metrics.encode();
         for metric in metric::TELEMETRY {
-            let line = text.lines().find(|line| line.split(['{', ' ']).next() == Some(metric.name));
+            let line = text
+                .lines()
+                .find(|line| line.split(['{', ' ']).next() == Some(metric.name));
             let line = line.unwrap_or_else(|| panic!("{} is missing in\n{text}", metric.name));
             for label in metric.labels {
-                assert!(line.contains(&format!("{label}=\"")), "{line} has no label {label}");
+                assert!(
+                    line.contains(&format!("{label}=\"")),
+                    "{line} has no label {label}"
+                );
             }
         }
-        assert!(text.contains("spans_dropped_total{exporter=\"xray\",cause=\"queue_full\"} 2"), "{text}");
-        assert!(text.contains("config_errors_total{variable=\"OTEL_PROPAGATORS\"} 1"), "{text}");
+        assert!(
+            text.contains("spans_dropped_total{exporter=\"xray\",cause=\"queue_full\"} 2"),
+            "{text}"
+        );
+        assert!(
+            text.contains("config_errors_total{variable=\"OTEL_PROPAGATORS\"} 1"),
+            "{text}"
+        );
     }
 }

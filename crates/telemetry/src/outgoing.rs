@@ -14,16 +14,25 @@ impl Telemetry {
     ///
     /// # Errors
     /// As [`reqwest::Client::execute`]; the error is recorded on the span.
-    pub async fn send(&self, client: &reqwest::Client, mut request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
+    pub async fn send(
+        &self,
+        client: &reqwest::Client,
+        mut request: reqwest::Request,
+    ) -> reqwest::Result<reqwest::Response> {
         let context = self.start_call(request.method().as_str(), request.url());
-        self.0.propagators.inject_context(&context, &mut Headers(request.headers_mut()));
+        self.0
+            .propagators
+            .inject_context(&context, &mut Headers(request.headers_mut()));
         // A future that is dropped ends the span with its context.
         let result = client.execute(request).await;
         let span = context.span();
         match &result {
             Ok(response) => {
                 let status = response.status();
-                span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+                span.set_attribute(KeyValue::new(
+                    "http.response.status_code",
+                    i64::from(status.as_u16()),
+                ));
                 if status.is_client_error() || status.is_server_error() {
                     span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
                     span.set_status(Status::error(""));
@@ -48,7 +57,10 @@ impl Telemetry {
 
     fn start_call(&self, method: &str, url: &Url) -> Context {
         let method = known_method(method).unwrap_or("_OTHER");
-        let mut attributes = vec![KeyValue::new("http.request.method", method), KeyValue::new("url.full", redacted(url))];
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("url.full", redacted(url)),
+        ];
         if let Some(host) = url.host_str() {
             attributes.push(KeyValue::new("server.address", host.to_owned()));
         }
@@ -56,7 +68,9 @@ impl Telemetry {
             attributes.push(KeyValue::new("server.port", i64::from(port)));
         }
         let name = if method == "_OTHER" { "HTTP" } else { method };
-        let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes);
+        let builder = SpanBuilder::from_name(name)
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes);
         let parent = Context::current();
         let span = self.0.server_tracer.build_with_context(builder, &parent);
         parent.with_span(span)
@@ -70,7 +84,9 @@ fn redacted(url: &Url) -> String {
     }
     let mut url = url.clone();
     // Only URLs that cannot have credentials refuse, and those have none.
-    let _ = url.set_username("REDACTED").and_then(|()| url.set_password(Some("REDACTED")));
+    let _ = url
+        .set_username("REDACTED")
+        .and_then(|()| url.set_password(Some("REDACTED")));
     url.into()
 }
 

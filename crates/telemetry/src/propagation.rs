@@ -71,7 +71,9 @@ impl TextMapPropagator for Propagators {
                 Propagator::TraceContext => {
                     // Without the header the given context comes back, with whatever span is active in it.
                     if extractor.get("traceparent").is_some() {
-                        let extracted = self.trace_context.extract_with_context(&Context::new(), extractor);
+                        let extracted = self
+                            .trace_context
+                            .extract_with_context(&Context::new(), extractor);
                         let remote = extracted.span().span_context().clone();
                         if remote.is_valid() {
                             has_traceparent = true;
@@ -79,7 +81,9 @@ impl TextMapPropagator for Propagators {
                         }
                     }
                 }
-                Propagator::Baggage => context = self.baggage.extract_with_context(&context, extractor),
+                Propagator::Baggage => {
+                    context = self.baggage.extract_with_context(&context, extractor)
+                }
                 Propagator::XRay => incoming = read_header(extractor),
             }
         }
@@ -96,7 +100,10 @@ impl TextMapPropagator for Propagators {
             );
             context = context.with_remote_span_context(remote);
         }
-        context.with_value(Incoming { header, has_traceparent })
+        context.with_value(Incoming {
+            header,
+            has_traceparent,
+        })
     }
 
     fn fields(&self) -> FieldIter<'_> {
@@ -125,16 +132,26 @@ fn outgoing(context: &Context) -> Option<TraceHeader> {
     let sampled = match (decision, incoming) {
         (Some(decision), _) => decision.sampled,
         // Without X-Ray in this process the caller's decision is passed on; without that, OTLP's.
-        (None, Some(Incoming { header: TraceHeader { sampled: Some(sampled), .. }, .. })) if *sampled != Sampled::Ask => {
-            *sampled == Sampled::Yes
-        }
+        (
+            None,
+            Some(Incoming {
+                header:
+                    TraceHeader {
+                        sampled: Some(sampled),
+                        ..
+                    },
+                ..
+            }),
+        ) if *sampled != Sampled::Ask => *sampled == Sampled::Yes,
         _ => span_context.is_sampled(),
     };
     Some(TraceHeader {
         root: Some(root),
         parent: Some(parent),
         sampled: Some(if sampled { Sampled::Yes } else { Sampled::No }),
-        data: incoming.map(|incoming| incoming.header.data.clone()).unwrap_or_default(),
+        data: incoming
+            .map(|incoming| incoming.header.data.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -145,11 +162,14 @@ mod tests {
     use std::collections::HashMap;
 
     const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=x";
+    const XRAY: &str =
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=x";
 
     fn extract(list: &[Propagator], headers: &[(&str, &str)]) -> Context {
-        let headers: HashMap<String, String> =
-            headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let headers: HashMap<String, String> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
         Propagators::new(list.to_vec()).extract_with_context(&Context::new(), &headers)
     }
 
@@ -164,7 +184,10 @@ mod tests {
         use Propagator::{TraceContext, XRay};
         for list in [[TraceContext, XRay], [XRay, TraceContext]] {
             let context = extract(&list, &[("traceparent", TRACEPARENT), (header::NAME, XRAY)]);
-            assert_eq!(context.span().span_context().trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+            assert_eq!(
+                context.span().span_context().trace_id().to_string(),
+                "4bf92f3577b34da6a3ce929d0e0e4736"
+            );
             let incoming = context.get::<Incoming>().unwrap();
             assert!(incoming.has_traceparent);
             assert_eq!(incoming.header.sampled, Some(Sampled::No));
@@ -173,9 +196,15 @@ mod tests {
 
     #[test]
     fn root_and_parent_continue_the_trace_where_there_is_no_traceparent() {
-        let context = extract(&[Propagator::TraceContext, Propagator::XRay], &[(header::NAME, XRAY)]);
+        let context = extract(
+            &[Propagator::TraceContext, Propagator::XRay],
+            &[(header::NAME, XRAY)],
+        );
         let span = context.span().span_context().clone();
-        assert_eq!(span.trace_id().to_string(), "5759e988bd862e3fe1be46a994272793");
+        assert_eq!(
+            span.trace_id().to_string(),
+            "5759e988bd862e3fe1be46a994272793"
+        );
         assert_eq!(span.span_id().to_string(), "53995c3f42cd8ad8");
         assert!(span.is_remote());
         assert!(!context.get::<Incoming>().unwrap().has_traceparent);
@@ -199,15 +228,25 @@ mod tests {
             headers[header::NAME],
             "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=0;Lineage=x"
         );
-        let asked = extract(&list, &[("traceparent", TRACEPARENT), (header::NAME, "Sampled=?")]);
-        assert!(inject(&list, &asked)[header::NAME].ends_with("Sampled=1"), "OTLP's decision");
+        let asked = extract(
+            &list,
+            &[("traceparent", TRACEPARENT), (header::NAME, "Sampled=?")],
+        );
+        assert!(
+            inject(&list, &asked)[header::NAME].ends_with("Sampled=1"),
+            "OTLP's decision"
+        );
     }
 
     #[test]
     fn baggage_travels() {
         let context = extract(&[Propagator::Baggage], &[("baggage", "a=1")]);
         assert_eq!(inject(&[Propagator::Baggage], &context)["baggage"], "a=1");
-        assert_eq!(inject(&[Propagator::XRay], &context), HashMap::new(), "there is no span");
+        assert_eq!(
+            inject(&[Propagator::XRay], &context),
+            HashMap::new(),
+            "there is no span"
+        );
     }
 
     proptest! {

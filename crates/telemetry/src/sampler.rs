@@ -5,7 +5,9 @@ use crate::settings::{Root, Sampler};
 use crate::xray::{Decider, Decision, RequestFacts};
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SamplingDecision, SamplingResult, ShouldSample};
+use opentelemetry_sdk::trace::{
+    Sampler as SdkSampler, SamplingDecision, SamplingResult, ShouldSample,
+};
 use std::sync::Arc;
 
 /// Decides for every span whether OTLP gets it, and whether X-Ray still needs it if OTLP does not.
@@ -18,7 +20,11 @@ pub(crate) struct TwoDecisions {
 
 impl TwoDecisions {
     pub(crate) fn new(sampler: Sampler, decider: Arc<Decider>, xray_on: bool) -> Self {
-        Self { sampler, decider, xray_on }
+        Self {
+            sampler,
+            decider,
+            xray_on,
+        }
     }
 
     fn is_sampled_for_otlp(&self, context: &Context, trace: TraceId) -> bool {
@@ -26,7 +32,10 @@ impl TwoDecisions {
         let parent = span.span_context();
         // A remote parent that only X-Ray's header names says nothing about OTLP.
         let is_undecided = !parent.is_valid()
-            || (parent.is_remote() && context.get::<Incoming>().is_some_and(|incoming| !incoming.has_traceparent));
+            || (parent.is_remote()
+                && context
+                    .get::<Incoming>()
+                    .is_some_and(|incoming| !incoming.has_traceparent));
         if self.sampler.parent_based && !is_undecided {
             return parent.is_sampled();
         }
@@ -41,7 +50,9 @@ impl TwoDecisions {
             Root::XRay(_) => match context.get::<Decision>() {
                 Some(decision) => decision.sampled,
                 None => {
-                    let caller = context.get::<Incoming>().and_then(|incoming| incoming.header.sampled);
+                    let caller = context
+                        .get::<Incoming>()
+                        .and_then(|incoming| incoming.header.sampled);
                     self.decider.decide(caller, RequestFacts::default()).sampled
                 }
             },
@@ -58,7 +69,9 @@ impl TwoDecisions {
         if parent.is_valid() && !parent.is_remote() {
             return span.is_recording();
         }
-        context.get::<Decision>().is_none_or(|decision| decision.sampled)
+        context
+            .get::<Decision>()
+            .is_none_or(|decision| decision.sampled)
     }
 }
 
@@ -82,6 +95,10 @@ impl ShouldSample for TwoDecisions {
             SamplingDecision::Drop
         };
         let trace_state = context.span().span_context().trace_state().clone();
-        SamplingResult { decision, attributes: Vec::new(), trace_state }
+        SamplingResult {
+            decision,
+            attributes: Vec::new(),
+            trace_state,
+        }
     }
 }

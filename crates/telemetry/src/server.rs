@@ -66,17 +66,31 @@ impl Telemetry {
     #[must_use]
     pub fn serve(&self, request: &ServerRequest<'_>, headers: &dyn Extractor) -> ServerSpan {
         let inner = &*self.0;
-        let mut context = inner.propagators.extract_with_context(&Context::new(), headers);
+        let mut context = inner
+            .propagators
+            .extract_with_context(&Context::new(), headers);
         let mut root = None;
         let mut asked = false;
-        if let Some(Incoming { header, has_traceparent }) = context.get::<Incoming>() {
+        if let Some(Incoming {
+            header,
+            has_traceparent,
+        }) = context.get::<Incoming>()
+        {
             asked = header.sampled == Some(Sampled::Ask);
             // A root without a parent continues the trace without being anyone's child.
-            root = header.root.filter(|_| !has_traceparent && header.parent.is_none());
+            root = header
+                .root
+                .filter(|_| !has_traceparent && header.parent.is_none());
         }
         if inner.xray_on {
-            let caller = context.get::<Incoming>().and_then(|incoming| incoming.header.sampled);
-            let facts = RequestFacts { host: Some(request.host), method: Some(request.method), path: Some(request.path) };
+            let caller = context
+                .get::<Incoming>()
+                .and_then(|incoming| incoming.header.sampled);
+            let facts = RequestFacts {
+                host: Some(request.host),
+                method: Some(request.method),
+                path: Some(request.path),
+            };
             context = context.with_value(inner.decider.decide(caller, facts));
         }
         let builder = SpanBuilder::from_name(request.span_name())
@@ -97,7 +111,13 @@ impl Telemetry {
 
 /// The trace's id for the caller, and the decision if that is what it asked for.
 fn answer_header(context: &Context, asked: bool) -> String {
-    let sampled = context.get::<Decision>().map(|decision| if decision.sampled { Sampled::Yes } else { Sampled::No });
+    let sampled = context.get::<Decision>().map(|decision| {
+        if decision.sampled {
+            Sampled::Yes
+        } else {
+            Sampled::No
+        }
+    });
     let header = TraceHeader {
         root: xray_trace_id(context.span().span_context().trace_id()),
         sampled: sampled.filter(|_| asked),
@@ -126,19 +146,30 @@ impl ServerSpan {
         if !span.is_recording() {
             return;
         }
-        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(response.status)));
+        span.set_attribute(KeyValue::new(
+            "http.response.status_code",
+            i64::from(response.status),
+        ));
         if self.duplicate_attributes {
-            span.set_attribute(KeyValue::new("http.status_code", i64::from(response.status)));
+            span.set_attribute(KeyValue::new(
+                "http.status_code",
+                i64::from(response.status),
+            ));
         }
-        if let Some(length) = response.content_length.and_then(|length| i64::try_from(length).ok()) {
+        if let Some(length) = response
+            .content_length
+            .and_then(|length| i64::try_from(length).ok())
+        {
             span.set_attribute(KeyValue::new("http.response.body.size", length));
         }
         if response.status >= 500 {
             span.set_attribute(KeyValue::new("error.type", response.status.to_string()));
             span.set_status(Status::error(""));
             if let Some(error) = response.error {
-                let exception =
-                    vec![KeyValue::new("exception.type", "error"), KeyValue::new("exception.message", error.to_owned())];
+                let exception = vec![
+                    KeyValue::new("exception.type", "error"),
+                    KeyValue::new("exception.message", error.to_owned()),
+                ];
                 span.add_event("exception", exception);
             }
         }
@@ -185,9 +216,16 @@ impl ServerRequest<'_> {
         let mut attributes = Vec::with_capacity(if duplicate { 32 } else { 17 });
         let mut add = |key: &'static str, value: Value| attributes.push(KeyValue::new(key, value));
         let text = |text: &str| Value::String(StringValue::from(text.to_owned()));
-        let scheme = if self.scheme == "https" { "https" } else { "http" };
+        let scheme = if self.scheme == "https" {
+            "https"
+        } else {
+            "http"
+        };
         let (address, port) = split_host(self.host);
-        add("http.request.method", known_method(self.method).unwrap_or("_OTHER").into());
+        add(
+            "http.request.method",
+            known_method(self.method).unwrap_or("_OTHER").into(),
+        );
         if known_method(self.method).is_none() {
             add("http.request.method_original", text(self.method));
         }
@@ -210,9 +248,15 @@ impl ServerRequest<'_> {
         }
         match (self.forwarded_for, self.peer) {
             (Some(forwarded), _) => {
-                add("client.address", text(forwarded.split(',').next().unwrap_or(forwarded).trim()));
+                add(
+                    "client.address",
+                    text(forwarded.split(',').next().unwrap_or(forwarded).trim()),
+                );
                 let header = vec![StringValue::from(forwarded.to_owned())];
-                add("http.request.header.x-forwarded-for", Value::Array(header.into()));
+                add(
+                    "http.request.header.x-forwarded-for",
+                    Value::Array(header.into()),
+                );
             }
             (None, Some(peer)) => add("client.address", peer.ip().to_string().into()),
             (None, None) => {}
@@ -221,7 +265,11 @@ impl ServerRequest<'_> {
             add("user_agent.original", text(agent));
         }
         if duplicate {
-            let target = if self.query.is_empty() { self.path.to_owned() } else { format!("{}?{}", self.path, self.query) };
+            let target = if self.query.is_empty() {
+                self.path.to_owned()
+            } else {
+                format!("{}?{}", self.path, self.query)
+            };
             add("http.method", text(self.method));
             add("http.scheme", scheme.into());
             add("http.target", target.into());
@@ -245,14 +293,18 @@ impl ServerRequest<'_> {
 
 /// The methods of RFC 9110 and PATCH, as themselves.
 pub(crate) fn known_method(method: &str) -> Option<&'static str> {
-    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    let known = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
     known.into_iter().find(|known| *known == method)
 }
 
 /// Host and port of a `Host` header.
 fn split_host(host: &str) -> (&str, Option<u16>) {
     match host.rsplit_once(':') {
-        Some((name, port)) if !name.ends_with(':') && (!name.contains(':') || name.ends_with(']')) => {
+        Some((name, port))
+            if !name.ends_with(':') && (!name.contains(':') || name.ends_with(']')) =>
+        {
             port.parse().map_or((host, None), |port| (name, Some(port)))
         }
         _ => (host, None),

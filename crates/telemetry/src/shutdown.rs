@@ -38,7 +38,11 @@ impl Flushes {
         loop {
             if self.0.changed().await.is_err() {
                 let (done, _) = mpsc::channel();
-                return Flush { deadline: Instant::now() + UNASKED, closes: true, done };
+                return Flush {
+                    deadline: Instant::now() + UNASKED,
+                    closes: true,
+                    done,
+                };
             }
             if let Some(flush) = self.0.borrow_and_update().clone() {
                 return flush;
@@ -63,7 +67,11 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     pub(crate) fn new() -> Self {
-        Self { requests: watch::Sender::new(None), tasks: AtomicUsize::new(0), asking: Mutex::new(()) }
+        Self {
+            requests: watch::Sender::new(None),
+            tasks: AtomicUsize::new(0),
+            asking: Mutex::new(()),
+        }
     }
 
     /// For a task, which must answer each request once.
@@ -77,12 +85,18 @@ impl Flusher {
     pub(crate) fn flush(&self, deadline: Instant, closes: bool) -> bool {
         let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let (done, answers) = mpsc::channel();
-        self.requests.send_replace(Some(Flush { deadline, closes, done }));
+        self.requests.send_replace(Some(Flush {
+            deadline,
+            closes,
+            done,
+        }));
         // A task notices the deadline itself; the grace is for its answer.
         const GRACE: Duration = Duration::from_millis(200);
         let wait = || deadline.saturating_duration_since(Instant::now()) + GRACE;
         let tasks = self.tasks.load(Ordering::Relaxed);
-        let answered: Vec<bool> = (0..tasks).map_while(|_| answers.recv_timeout(wait()).ok()).collect();
+        let answered: Vec<bool> = (0..tasks)
+            .map_while(|_| answers.recv_timeout(wait()).ok())
+            .collect();
         if !closes {
             self.requests.send_replace(None);
         }
@@ -107,12 +121,17 @@ mod tests {
             tokio::spawn(async move {
                 loop {
                     let flush = flushes.next().await;
-                    assert!(flushes.deadline().is_some() && flush.remaining() <= Duration::from_millis(300));
+                    assert!(
+                        flushes.deadline().is_some()
+                            && flush.remaining() <= Duration::from_millis(300)
+                    );
                     flush.done(complete);
                 }
             });
         }
-        tokio::task::block_in_place(|| assert!(!flusher.flush(soon(), false), "one of two is incomplete"));
+        tokio::task::block_in_place(|| {
+            assert!(!flusher.flush(soon(), false), "one of two is incomplete")
+        });
     }
 
     #[tokio::test]

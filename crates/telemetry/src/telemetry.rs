@@ -90,10 +90,15 @@ impl Builder {
         let inner = &telemetry.0;
         opentelemetry::global::set_tracer_provider(inner.provider.clone());
         opentelemetry::global::set_text_map_propagator(inner.propagators.clone());
-        let filter = EnvFilter::try_new(&inner.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let subscriber = tracing_subscriber::registry().with(filter).with(telemetry.layer());
+        let filter =
+            EnvFilter::try_new(&inner.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+        let subscriber = tracing_subscriber::registry()
+            .with(filter)
+            .with(telemetry.layer());
         if subscriber.try_init().is_err() {
-            tracing::warn!("the process has a tracing subscriber already: add Telemetry::layer to it");
+            tracing::warn!(
+                "the process has a tracing subscriber already: add Telemetry::layer to it"
+            );
         }
         telemetry.tell_problems();
         telemetry
@@ -121,16 +126,22 @@ impl Builder {
                 log_filter: self.log_filter.as_deref().unwrap_or("info"),
             },
         );
-        problems.extend(EnvFilter::try_new(&settings.log_filter).err().map(|error| Problem {
-            variable: "RUST_LOG".into(),
-            value: Some(settings.log_filter.clone()),
-            explanation: format!("{error}; info holds"),
-        }));
+        problems.extend(
+            EnvFilter::try_new(&settings.log_filter)
+                .err()
+                .map(|error| Problem {
+                    variable: "RUST_LOG".into(),
+                    value: Some(settings.log_filter.clone()),
+                    explanation: format!("{error}; info holds"),
+                }),
+        );
         if settings.logs.is_some() && cfg!(not(feature = "cloudwatch")) {
             problems.push(Problem {
                 variable: tracewright_xray::contract::variable::LOG_GROUP.into(),
                 value: None,
-                explanation: "the program is built without the feature cloudwatch; the log shipper is off".into(),
+                explanation:
+                    "the program is built without the feature cloudwatch; the log shipper is off"
+                        .into(),
             });
         }
         Telemetry(Arc::new(start(settings, problems)))
@@ -159,16 +170,26 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
 
     let log_group = logs.as_ref().map(|logs| logs.group.clone());
     let (origin, service_type) = xray::origin(&resource, log_group.as_deref());
-    let decider = Arc::new(Decider::new(xray.as_ref(), &resource.service_name, service_type));
+    let decider = Arc::new(Decider::new(
+        xray.as_ref(),
+        &resource.service_name,
+        service_type,
+    ));
 
     let span_queue = otlp.map(|otlp| {
         let queue = Arc::new(SpanQueue::new(batching, limits, &metrics));
         let resource = otlp::resource(&resource.attributes);
-        let (exported, metrics, flushes) = (Arc::clone(&queue), Arc::clone(&metrics), flusher.subscribe());
+        let (exported, metrics, flushes) = (
+            Arc::clone(&queue),
+            Arc::clone(&metrics),
+            flusher.subscribe(),
+        );
         tasks.push(Box::pin(async move {
             // Reading the system's certificates takes its time, which is this thread's, not the program's.
             match otlp::Client::new(otlp) {
-                Ok(client) => otlp::run(exported, client, resource, batching, metrics, flushes).await,
+                Ok(client) => {
+                    otlp::run(exported, client, resource, batching, metrics, flushes).await
+                }
                 Err(error) => {
                     tracing::error!("the OTLP exporter is off: {error:?}");
                     otlp::discard(exported, batching, metrics, flushes).await;
@@ -181,7 +202,12 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
     let emitter = xray.as_ref().map(|xray| {
         let emitter = Arc::new(Emitter::new(&metrics));
         let address = xray.daemon.udp.clone();
-        tasks.push(Box::pin(xray::run_emitter(Arc::clone(&emitter), address, Arc::clone(&metrics), flusher.subscribe())));
+        tasks.push(Box::pin(xray::run_emitter(
+            Arc::clone(&emitter),
+            address,
+            Arc::clone(&metrics),
+            flusher.subscribe(),
+        )));
         emitter
     });
     let remote = match (&sampler.root, &xray) {
@@ -190,19 +216,35 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         _ => None,
     };
     if let Some(remote) = remote {
-        let poller = Poller::new(remote, Arc::clone(&decider), emitter.clone(), Arc::clone(&metrics));
+        let poller = Poller::new(
+            remote,
+            Arc::clone(&decider),
+            emitter.clone(),
+            Arc::clone(&metrics),
+        );
         tasks.push(Box::pin(xray::run_poller(poller, flusher.subscribe())));
     }
     let recorder = emitter.map(|emitter| {
         let follows_flag = matches!(sampler.root, Root::XRay(_));
-        Arc::new(Recorder::new(Arc::clone(&decider), follows_flag, origin, emitter, &metrics))
+        Arc::new(Recorder::new(
+            Arc::clone(&decider),
+            follows_flag,
+            origin,
+            emitter,
+            &metrics,
+        ))
     });
 
     #[cfg(feature = "cloudwatch")]
     let log_queue = logs.map(|logs| {
         let queue = Arc::new(LogQueue::new(&metrics));
         let sink = crate::logs::CloudWatch::new(logs);
-        tasks.push(Box::pin(crate::logs::run(Arc::clone(&queue), sink, Arc::clone(&metrics), flusher.subscribe())));
+        tasks.push(Box::pin(crate::logs::run(
+            Arc::clone(&queue),
+            sink,
+            Arc::clone(&metrics),
+            flusher.subscribe(),
+        )));
         queue
     });
     #[cfg(not(feature = "cloudwatch"))]
@@ -213,7 +255,8 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
     let xray_on = recorder.is_some();
     let pipeline = Pipeline {
         otlp: span_queue,
-        console: console_spans.then(|| SpanLines::new(console.clone(), &resource, limits, &metrics)),
+        console: console_spans
+            .then(|| SpanLines::new(console.clone(), &resource, limits, &metrics)),
         xray: recorder,
     };
     let span_limits = SpanLimits {
@@ -227,7 +270,11 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         .with_id_generator(XRayIds)
         .with_sampler(TwoDecisions::new(sampler, Arc::clone(&decider), xray_on))
         .with_span_limits(span_limits)
-        .with_resource(Resource::builder_empty().with_attributes(resource.attributes).build())
+        .with_resource(
+            Resource::builder_empty()
+                .with_attributes(resource.attributes)
+                .build(),
+        )
         .with_span_processor(pipeline)
         .build();
     Inner {
@@ -236,7 +283,7 @@ fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         propagators: Propagators::new(propagators),
         decider,
         xray_on,
-        context_missing: xray.map_or(ContextMissingStrategy::LogError, |xray| xray.context_missing),
+        context_missing: xray.map_or(ContextMissingStrategy::Log, |xray| xray.context_missing),
         duplicate_http_attributes,
         log_filter,
         dropped_lines: metrics.log_dropped("console_full"),
@@ -269,10 +316,15 @@ fn run_tasks(tasks: Vec<Task>) {
                     }
                 }
             }),
-            Err(error) => tracing::error!("telemetry is not delivered: its runtime cannot start: {error}"),
+            Err(error) => {
+                tracing::error!("telemetry is not delivered: its runtime cannot start: {error}")
+            }
         }
     };
-    if let Err(error) = std::thread::Builder::new().name("telemetry".into()).spawn(run) {
+    if let Err(error) = std::thread::Builder::new()
+        .name("telemetry".into())
+        .spawn(run)
+    {
         tracing::error!("telemetry is not delivered: its thread cannot start: {error}");
     }
 }
@@ -305,7 +357,11 @@ impl Telemetry {
     /// A `tracing` layer that writes records to the console and ships them to CloudWatch, for a subscriber of one's own.
     pub fn layer<S: Subscriber>(&self) -> impl Layer<S> + Send + Sync + use<S> {
         let inner = &self.0;
-        LogLayer::new(inner.console.clone(), inner.log_queue.clone(), inner.dropped_lines.clone())
+        LogLayer::new(
+            inner.console.clone(),
+            inner.log_queue.clone(),
+            inner.dropped_lines.clone(),
+        )
     }
 
     /// The library's own metrics in the OpenMetrics text format, for the service's `/metrics`.
@@ -333,7 +389,10 @@ impl Telemetry {
         let deadline = Instant::now() + timeout;
         let delivered = self.0.flusher.flush(deadline, closes);
         if !delivered {
-            tracing::warn!("not everything could be delivered within {} ms; what is lost is counted", timeout.as_millis());
+            tracing::warn!(
+                "not everything could be delivered within {} ms; what is lost is counted",
+                timeout.as_millis()
+            );
         }
         // Last, so that the console has what delivery has to say.
         let written = self.0.console.flush(deadline);

@@ -91,7 +91,9 @@ impl Program {
 /// The command line's grammar, with help texts that say what a user types.
 #[must_use]
 pub fn grammar(program: Program) -> clap::Command {
-    Args::command().bin_name(program.typed()).color(ColorChoice::Auto)
+    Args::command()
+        .bin_name(program.typed())
+        .color(ColorChoice::Auto)
 }
 
 /// Reads the command line; the first argument is the program's path.

@@ -45,7 +45,10 @@ impl Permit {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.0.as_ref().is_none_or(|until| {
-            until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+            until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some_and(|until| Instant::now() < until)
         })
     }
 
@@ -71,7 +74,13 @@ impl Elector {
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: String, metrics: Arc<Metrics>) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, identity, permit: Permit::leased(), metrics, seen: None }
+        Self {
+            api,
+            identity,
+            permit: Permit::leased(),
+            metrics,
+            seen: None,
+        }
     }
 
     /// The right that this elector gives and takes.
@@ -81,7 +90,11 @@ impl Elector {
     }
 
     /// Renews or waits until cancelled, and then gives the lease back. `gained` is told each time the lease is gained.
-    pub async fn run(mut self, cancelled: CancellationToken, gained: tokio::sync::watch::Sender<u64>) {
+    pub async fn run(
+        mut self,
+        cancelled: CancellationToken,
+        gained: tokio::sync::watch::Sender<u64>,
+    ) {
         let mut held = false;
         loop {
             let began = Instant::now();
@@ -93,7 +106,15 @@ impl Elector {
             let holds = self.permit.holds();
             self.metrics.leads(holds);
             if holds != held {
-                info!(identity = self.identity, "{}", if holds { "holds the lease" } else { "lost the lease" });
+                info!(
+                    identity = self.identity,
+                    "{}",
+                    if holds {
+                        "holds the lease"
+                    } else {
+                        "lost the lease"
+                    }
+                );
                 held = holds;
                 if holds {
                     gained.send_modify(|term| *term += 1);
@@ -115,7 +136,10 @@ impl Elector {
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
         let Some(lease) = self.api.get_opt(name::LEASE).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(name::LEASE.to_owned()), ..ObjectMeta::default() },
+                metadata: ObjectMeta {
+                    name: Some(name::LEASE.to_owned()),
+                    ..ObjectMeta::default()
+                },
                 spec: Some(claim(&self.identity, DURATION, None)),
             };
             return written(self.api.create(&PostParams::default(), &lease).await);
@@ -125,24 +149,47 @@ impl Elector {
             self.seen = Some((version, Instant::now()));
         }
         let spec = lease.spec.clone().unwrap_or_default();
-        let unchanged = self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        let unchanged = self
+            .seen
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, since)| since.elapsed());
         if !free_for(&self.identity, &spec, unchanged) {
             return Ok(false);
         }
         // Guarded by the resourceVersion in the metadata: if somebody else was faster, this is a conflict.
-        let lease = Lease { spec: Some(claim(&self.identity, DURATION, Some(&spec))), ..lease };
-        written(self.api.replace(name::LEASE, &PostParams::default(), &lease).await)
+        let lease = Lease {
+            spec: Some(claim(&self.identity, DURATION, Some(&spec))),
+            ..lease
+        };
+        written(
+            self.api
+                .replace(name::LEASE, &PostParams::default(), &lease)
+                .await,
+        )
     }
 
     async fn release(&self) -> Result<(), kube::Error> {
-        let Some(lease) = self.api.get_opt(name::LEASE).await? else { return Ok(()) };
-        let Some(spec) = &lease.spec else { return Ok(()) };
+        let Some(lease) = self.api.get_opt(name::LEASE).await? else {
+            return Ok(());
+        };
+        let Some(spec) = &lease.spec else {
+            return Ok(());
+        };
         if spec.holder_identity.as_ref() != Some(&self.identity) {
             return Ok(());
         }
-        let spec = LeaseSpec { holder_identity: None, ..spec.clone() };
-        let lease = Lease { spec: Some(spec), ..lease };
-        self.api.replace(name::LEASE, &PostParams::default(), &lease).await.map(drop)
+        let spec = LeaseSpec {
+            holder_identity: None,
+            ..spec.clone()
+        };
+        let lease = Lease {
+            spec: Some(spec),
+            ..lease
+        };
+        self.api
+            .replace(name::LEASE, &PostParams::default(), &lease)
+            .await
+            .map(drop)
     }
 }
 
@@ -157,23 +204,42 @@ const MAX_ATTEMPTS: u32 = 10;
 ///
 /// # Errors
 /// The API server's; 404 where the namespace does not exist.
-pub async fn seize(client: Client, namespace: &str, duration: Duration) -> Result<Duration, kube::Error> {
+pub async fn seize(
+    client: Client,
+    namespace: &str,
+    duration: Duration,
+) -> Result<Duration, kube::Error> {
     let api: Api<Lease> = Api::namespaced(client, namespace);
     let mut attempt = 1;
     loop {
         let lease = api.get_opt(name::LEASE).await?;
         let before = lease.as_ref().and_then(|lease| lease.spec.as_ref());
-        let held = before.and_then(|spec| spec.holder_identity.as_deref()).is_some_and(|holder| !holder.is_empty());
+        let held = before
+            .and_then(|spec| spec.holder_identity.as_deref())
+            .is_some_and(|holder| !holder.is_empty());
         let spec = Some(claim(SEIZED_BY, duration, before));
         let result = match lease {
-            Some(lease) => api.replace(name::LEASE, &PostParams::default(), &Lease { spec, ..lease }).await,
+            Some(lease) => {
+                api.replace(
+                    name::LEASE,
+                    &PostParams::default(),
+                    &Lease { spec, ..lease },
+                )
+                .await
+            }
             None => {
-                let metadata = ObjectMeta { name: Some(name::LEASE.to_owned()), ..ObjectMeta::default() };
-                api.create(&PostParams::default(), &Lease { metadata, spec }).await
+                let metadata = ObjectMeta {
+                    name: Some(name::LEASE.to_owned()),
+                    ..ObjectMeta::default()
+                };
+                api.create(&PostParams::default(), &Lease { metadata, spec })
+                    .await
             }
         };
         match result {
-            Err(kube::Error::Api(status)) if status.code == 409 && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(kube::Error::Api(status)) if status.code == 409 && attempt < MAX_ATTEMPTS => {
+                attempt += 1
+            }
             Err(error) => return Err(error),
             Ok(_) => return Ok(if held { DURATION } else { Duration::ZERO }),
         }
@@ -183,8 +249,12 @@ pub async fn seize(client: Client, namespace: &str, duration: Duration) -> Resul
 /// Whether a replica may take the lease that has not changed for this long.
 fn free_for(identity: &str, spec: &LeaseSpec, unchanged: Duration) -> bool {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
-    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    holder.is_empty() || holder == identity || unchanged >= seconds.map_or(DURATION, Duration::from_secs)
+    let seconds = spec
+        .lease_duration_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    holder.is_empty()
+        || holder == identity
+        || unchanged >= seconds.map_or(DURATION, Duration::from_secs)
 }
 
 fn claim(identity: &str, duration: Duration, before: Option<&LeaseSpec>) -> LeaseSpec {
@@ -194,9 +264,15 @@ fn claim(identity: &str, duration: Duration, before: Option<&LeaseSpec>) -> Leas
     LeaseSpec {
         holder_identity: Some(identity.to_owned()),
         lease_duration_seconds: i32::try_from(duration.as_secs()).ok(),
-        acquire_time: renewed.and_then(|spec| spec.acquire_time.clone()).or_else(|| Some(now.clone())),
+        acquire_time: renewed
+            .and_then(|spec| spec.acquire_time.clone())
+            .or_else(|| Some(now.clone())),
         renew_time: Some(now),
-        lease_transitions: Some(if renewed.is_some() { transitions } else { transitions + 1 }),
+        lease_transitions: Some(if renewed.is_some() {
+            transitions
+        } else {
+            transitions + 1
+        }),
         ..LeaseSpec::default()
     }
 }
@@ -234,7 +310,11 @@ mod tests {
                 ..LeaseSpec::default()
             };
             let unchanged = Duration::from_secs(unchanged);
-            assert_eq!(free_for("me", &spec, unchanged), free, "{holder:?} {seconds:?} {unchanged:?}");
+            assert_eq!(
+                free_for("me", &spec, unchanged),
+                free,
+                "{holder:?} {seconds:?} {unchanged:?}"
+            );
         }
     }
 

@@ -31,7 +31,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(answer) => {
             // Whoever closed the output does not want to read it.
             let _ = answer.print();
-            return if answer.use_stderr() { ExitCode::from(EXIT_ERROR) } else { ExitCode::SUCCESS };
+            return if answer.use_stderr() {
+                ExitCode::from(EXIT_ERROR)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     let mut out = UntilClosed::new(anstream::AutoStream::auto(io::stdout()));

@@ -130,15 +130,31 @@ impl Metrics {
             codes: Mutex::default(),
             registry: Registry::default(),
         };
-        registry.register("reconciles", "Reconciles of profiles", metrics.reconciles.clone());
+        registry.register(
+            "reconciles",
+            "Reconciles of profiles",
+            metrics.reconciles.clone(),
+        );
         registry.register(
             "reconcile_duration_seconds",
             "Duration of a reconcile",
             metrics.reconcile_duration.clone(),
         );
-        registry.register("profiles", "Profiles by condition and its status", metrics.profiles.clone());
-        registry.register("workloads", "Selected workloads by state", metrics.workloads.clone());
-        registry.register("aws_objects", "AWS objects by kind and state", metrics.aws_objects.clone());
+        registry.register(
+            "profiles",
+            "Profiles by condition and its status",
+            metrics.profiles.clone(),
+        );
+        registry.register(
+            "workloads",
+            "Selected workloads by state",
+            metrics.workloads.clone(),
+        );
+        registry.register(
+            "aws_objects",
+            "AWS objects by kind and state",
+            metrics.aws_objects.clone(),
+        );
         registry.register("aws_calls", "Calls to AWS", metrics.aws_calls.clone());
         registry.register(
             "aws_call_duration_seconds",
@@ -155,7 +171,11 @@ impl Metrics {
             "AWS objects that were changed behind the operator's back and repaired",
             metrics.drift_repaired.clone(),
         );
-        registry.register("quota_used_ratio", "Used share of an AWS quota", metrics.quota_used.clone());
+        registry.register(
+            "quota_used_ratio",
+            "Used share of an AWS quota",
+            metrics.quota_used.clone(),
+        );
         registry.register(
             "sampling_rule_requests",
             "Requests that matched a sampling rule of a profile, in AWS's last windows",
@@ -166,8 +186,16 @@ impl Metrics {
             "Requests that a sampling rule of a profile sampled, in AWS's last windows",
             metrics.rule_sampled.clone(),
         );
-        registry.register("orphans", "AWS objects left behind by released profiles", metrics.orphans.clone());
-        registry.register("leader", "1 if this replica holds the lease", metrics.leader.clone());
+        registry.register(
+            "orphans",
+            "AWS objects left behind by released profiles",
+            metrics.orphans.clone(),
+        );
+        registry.register(
+            "leader",
+            "1 if this replica holds the lease",
+            metrics.leader.clone(),
+        );
         registry.register(
             "watch_age_seconds",
             "Time since a watch last made progress",
@@ -178,7 +206,10 @@ impl Metrics {
             "The running version",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Self { registry, ..metrics }
+        Self {
+            registry,
+            ..metrics
+        }
     }
 
     /// The text for a scrape.
@@ -195,7 +226,9 @@ impl Metrics {
 
     /// A reconcile ended.
     pub fn reconciled(&self, outcome: &'static str, error: &'static str, took: Duration) {
-        self.reconciles.get_or_create(&Outcome { outcome, error }).inc();
+        self.reconciles
+            .get_or_create(&Outcome { outcome, error })
+            .inc();
         self.reconcile_duration.observe(took.as_secs_f64());
     }
 
@@ -204,7 +237,11 @@ impl Metrics {
         let (service, operation) = operation.split_once('.').unwrap_or(("", operation));
         let code = self.known_code(code);
         self.aws_calls
-            .get_or_create(&Call { service: service.to_owned(), operation: operation.to_owned(), code })
+            .get_or_create(&Call {
+                service: service.to_owned(),
+                operation: operation.to_owned(),
+                code,
+            })
             .inc();
         self.aws_call_duration.observe(took.as_secs_f64());
     }
@@ -212,7 +249,9 @@ impl Metrics {
     /// A call waited for its turn.
     pub fn bucket_wait(&self, operation: &'static str, waited: Duration) {
         self.bucket_wait
-            .get_or_create(&OperationLabel { operation: operation.to_owned() })
+            .get_or_create(&OperationLabel {
+                operation: operation.to_owned(),
+            })
             .inc_by(waited.as_secs_f64());
     }
 
@@ -233,19 +272,36 @@ impl Metrics {
 
     /// How long ago a watch last made progress.
     pub fn watch_age(&self, kind: &'static str, age: Duration) {
-        self.watch_age.get_or_create(&KindLabel { kind }).set(age.as_secs_f64());
+        self.watch_age
+            .get_or_create(&KindLabel { kind })
+            .set(age.as_secs_f64());
     }
 
     /// How much of a quota is used, between 0 and 1.
     pub fn quota_used(&self, quota: &'static str, account: &str, region: &str, used: f64) {
         self.quota_used
-            .get_or_create(&QuotaLabel { quota, account: account.to_owned(), region: region.to_owned() })
+            .get_or_create(&QuotaLabel {
+                quota,
+                account: account.to_owned(),
+                region: region.to_owned(),
+            })
             .set(used);
     }
 
     /// Requests that matched a rule of a profile. AWS's quota bounds the number of rules.
-    pub fn rule_traffic(&self, account: &str, region: &str, rule: &str, requests: i64, sampled: i64) {
-        let label = RuleLabel { account: account.to_owned(), region: region.to_owned(), rule: rule.to_owned() };
+    pub fn rule_traffic(
+        &self,
+        account: &str,
+        region: &str,
+        rule: &str,
+        requests: i64,
+        sampled: i64,
+    ) {
+        let label = RuleLabel {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            rule: rule.to_owned(),
+        };
         self.rule_requests.get_or_create(&label).set(requests);
         self.rule_sampled.get_or_create(&label).set(sampled);
     }
@@ -259,16 +315,26 @@ impl Metrics {
     ) {
         self.profiles.clear();
         for (condition, status, count) in conditions {
-            let label = ConditionLabel { condition: condition.clone(), status: status.clone() };
+            let label = ConditionLabel {
+                condition: condition.clone(),
+                status: status.clone(),
+            };
             self.profiles.get_or_create(&label).set(*count);
         }
         self.aws_objects.clear();
         for (kind, state, count) in objects {
-            self.aws_objects.get_or_create(&ObjectLabel { kind, state: state.clone() }).set(*count);
+            self.aws_objects
+                .get_or_create(&ObjectLabel {
+                    kind,
+                    state: state.clone(),
+                })
+                .set(*count);
         }
         self.workloads.clear();
         for (state, count) in workloads {
-            self.workloads.get_or_create(&StateLabel { state }).set(*count);
+            self.workloads
+                .get_or_create(&StateLabel { state })
+                .set(*count);
         }
     }
 

@@ -33,12 +33,25 @@ pub async fn observe(
         concerned.extend(remembered(status, kind).map(|item| (kind, item.name.clone())));
     }
     concerned.extend(log_groups.iter().map(|name| (Kind::LogGroup, name.clone())));
+    concerned.extend(desired.leaving.iter().cloned());
     // A profile that goes has to find everything that carries its mark.
     if desired.deleting {
-        concerned.extend(observed.groups.keys().map(|name| (Kind::Group, name.clone())));
-        concerned.extend(observed.rules.keys().map(|name| (Kind::SamplingRule, name.clone())));
+        concerned.extend(
+            observed
+                .groups
+                .keys()
+                .map(|name| (Kind::Group, name.clone())),
+        );
+        concerned.extend(
+            observed
+                .rules
+                .keys()
+                .map(|name| (Kind::SamplingRule, name.clone())),
+        );
     }
-    account.read_tags(&concerned, tags_not_before, namespace).await?;
+    account
+        .read_tags(&concerned, tags_not_before, namespace)
+        .await?;
     let mut observed = account.inventory.objects(&log_groups);
     observed.account_id.clone_from(&account.id);
     Ok(observed)
@@ -51,13 +64,25 @@ pub fn log_groups(
     status: Option<&ObservabilityProfileStatus>,
     cluster: &str,
 ) -> BTreeSet<String> {
-    let mut names = account.inventory.marked_log_groups(cluster, &desired.profile);
+    let mut names = account
+        .inventory
+        .marked_log_groups(cluster, &desired.profile);
     names.extend(desired.names(Kind::LogGroup).map(str::to_owned));
+    names.extend(
+        desired
+            .leaving
+            .iter()
+            .filter(|(kind, _)| *kind == Kind::LogGroup)
+            .map(|(_, name)| name.clone()),
+    );
     names.extend(remembered(status, Kind::LogGroup).map(|item| item.name.clone()));
     names
 }
 
-fn remembered(status: Option<&ObservabilityProfileStatus>, kind: Kind) -> impl Iterator<Item = &ItemStatus> {
+fn remembered(
+    status: Option<&ObservabilityProfileStatus>,
+    kind: Kind,
+) -> impl Iterator<Item = &ItemStatus> {
     status
         .into_iter()
         .flat_map(move |status| match kind {

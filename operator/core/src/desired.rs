@@ -4,7 +4,8 @@ use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::name::DEFAULT_RULE;
 
 use crate::crd::{
-    self, AdoptionPolicy, DeletionPolicy, LogGroupClass, Mode, ObservabilityProfile, SamplingRateBoost,
+    self, AdoptionPolicy, DeletionPolicy, LogGroupClass, Mode, ObservabilityProfile,
+    SamplingRateBoost,
 };
 use crate::identity::{Kind, ProfileRef, TagMap};
 use crate::rights::Rights;
@@ -35,6 +36,8 @@ pub struct Desired {
     pub log_groups: Vec<Item<LogGroupSpec>>,
     /// Entries that are left alone because of what they say.
     pub refused: Vec<Refused>,
+    /// What a profile that is being deleted declared until then: it may have been made a moment ago.
+    pub leaving: Vec<(Kind, String)>,
 }
 
 /// One declared AWS object.
@@ -156,7 +159,9 @@ pub struct LogGroupSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// No region anywhere.
-    #[error("no AWS region: set spec.aws.region, or give the operator a region (--region or AWS_REGION)")]
+    #[error(
+        "no AWS region: set spec.aws.region, or give the operator a region (--region or AWS_REGION)"
+    )]
     NoRegion,
     /// The namespace may not use the role.
     #[error(
@@ -198,14 +203,24 @@ pub fn validate(
     let spec = &profile.spec;
     let aws = spec.aws.clone().unwrap_or_default();
     let deleting = profile.metadata.deletion_timestamp.is_some();
-    let region = aws.region.or_else(|| default_region.map(str::to_owned)).ok_or(Invalid::NoRegion)?;
-    if let Some(was) = profile.status.as_ref().and_then(|status| status.region.clone())
+    let region = aws
+        .region
+        .or_else(|| default_region.map(str::to_owned))
+        .ok_or(Invalid::NoRegion)?;
+    if let Some(was) = profile
+        .status
+        .as_ref()
+        .and_then(|status| status.region.clone())
         && was != region
     {
         return Err(Invalid::RegionChanged { was, now: region });
     }
     // A role that is no longer allowed is not used for deletion either: the admin's word counts at once.
-    if let Some(role) = aws.role_arn.as_ref().filter(|role| !rights.may_assume(role)) {
+    if let Some(role) = aws
+        .role_arn
+        .as_ref()
+        .filter(|role| !rights.may_assume(role))
+    {
         return Err(Invalid::RoleNotAllowed(role.clone()));
     }
     let mut desired = Desired {
@@ -221,11 +236,12 @@ pub fn validate(
         rules: Vec::new(),
         log_groups: Vec::new(),
         refused: Vec::new(),
+        leaving: Vec::new(),
     };
-    if deleting {
-        return Ok(desired);
-    }
-    let service = spec.service.as_ref().and_then(|service| service.name.as_deref());
+    let service = spec
+        .service
+        .as_ref()
+        .and_then(|service| service.name.as_deref());
     let xray = spec.xray.clone().unwrap_or_default();
     let logs = spec.logs.clone().unwrap_or_default();
     for group in xray.groups {
@@ -246,6 +262,17 @@ pub fn validate(
             Err(refused) => desired.refused.push(refused),
         }
     }
+    if deleting {
+        let leaving = desired
+            .claims()
+            .map(|(kind, name)| (kind, name.to_owned()))
+            .collect();
+        desired.groups.clear();
+        desired.rules.clear();
+        desired.log_groups.clear();
+        desired.refused.clear();
+        desired.leaving = leaving;
+    }
     Ok(desired)
 }
 
@@ -264,7 +291,10 @@ impl Desired {
     /// The objects that the profile wants to hold; observing one claims nothing.
     pub fn claims(&self) -> impl Iterator<Item = (Kind, &str)> {
         fn held<S>(kind: Kind, items: &[Item<S>]) -> impl Iterator<Item = (Kind, &str)> {
-            items.iter().filter(|item| item.adoption != Adoption::Observe).map(move |item| (kind, item.name.as_str()))
+            items
+                .iter()
+                .filter(|item| item.adoption != Adoption::Observe)
+                .map(move |item| (kind, item.name.as_str()))
         }
         held(Kind::Group, &self.groups)
             .chain(held(Kind::SamplingRule, &self.rules))
@@ -272,13 +302,19 @@ impl Desired {
     }
 }
 
-fn group(group: crd::Group, service: Option<&str>, rights: &Rights) -> Result<Item<GroupSpec>, Refused> {
+fn group(
+    group: crd::Group,
+    service: Option<&str>,
+    rights: &Rights,
+) -> Result<Item<GroupSpec>, Refused> {
     check_name(Kind::Group, &group.name, rights)?;
     let observe = group.adoption_policy == AdoptionPolicy::Observe;
     // An observed group is only compared where the profile says something.
-    let filter_expression = group
-        .filter_expression
-        .or_else(|| service.filter(|_| !observe).map(|service| format!("service(\"{service}\")")));
+    let filter_expression = group.filter_expression.or_else(|| {
+        service
+            .filter(|_| !observe)
+            .map(|service| format!("service(\"{service}\")"))
+    });
     if filter_expression.is_none() && !observe {
         return Err(refuse(
             Kind::Group,
@@ -287,7 +323,10 @@ fn group(group: crd::Group, service: Option<&str>, rights: &Rights) -> Result<It
             "has no filterExpression: write one, or set spec.service.name".to_owned(),
         ));
     }
-    if let Some(Err(error)) = filter_expression.as_deref().map(tracewright_xray::filter::parse) {
+    if let Some(Err(error)) = filter_expression
+        .as_deref()
+        .map(tracewright_xray::filter::parse)
+    {
         return Err(refuse(
             Kind::Group,
             &group.name,
@@ -303,15 +342,28 @@ fn group(group: crd::Group, service: Option<&str>, rights: &Rights) -> Result<It
         },
         tags: group.tags,
         adoption: adoption(group.adoption_policy, &group.name, rights),
-        deletion_policy: group.deletion_policy.unwrap_or(Kind::Group.default_deletion_policy()),
+        deletion_policy: group
+            .deletion_policy
+            .unwrap_or(Kind::Group.default_deletion_policy()),
         name: group.name,
     })
 }
 
-fn rule(rule: crd::SamplingRule, service: Option<&str>, rights: &Rights) -> Result<Item<RuleSpec>, Refused> {
+fn rule(
+    rule: crd::SamplingRule,
+    service: Option<&str>,
+    rights: &Rights,
+) -> Result<Item<RuleSpec>, Refused> {
     const KIND: Kind = Kind::SamplingRule;
     check_name(KIND, &rule.name, rights)?;
-    let missing = |field: &str| refuse(KIND, &rule.name, reason::INVALID, format!("has no {field}: write one"));
+    let missing = |field: &str| {
+        refuse(
+            KIND,
+            &rule.name,
+            reason::INVALID,
+            format!("has no {field}: write one"),
+        )
+    };
     let any = |pattern: Option<String>| pattern.unwrap_or_else(|| "*".to_owned());
     let spec = if rule.adoption_policy == AdoptionPolicy::Observe {
         RuleSpec::Observed {
@@ -330,13 +382,17 @@ fn rule(rule: crd::SamplingRule, service: Option<&str>, rights: &Rights) -> Resu
         }
         RuleSpec::Default {
             fixed_rate: rule.fixed_rate.ok_or_else(|| missing("fixedRate"))?,
-            reservoir_size: rule.reservoir_size.ok_or_else(|| missing("reservoirSize"))?,
+            reservoir_size: rule
+                .reservoir_size
+                .ok_or_else(|| missing("reservoirSize"))?,
         }
     } else {
         RuleSpec::Custom(CustomRule {
             priority: rule.priority.ok_or_else(|| missing("priority"))?,
             fixed_rate: rule.fixed_rate.ok_or_else(|| missing("fixedRate"))?,
-            reservoir_size: rule.reservoir_size.ok_or_else(|| missing("reservoirSize"))?,
+            reservoir_size: rule
+                .reservoir_size
+                .ok_or_else(|| missing("reservoirSize"))?,
             service_name: rule
                 .service_name
                 .or_else(|| service.map(str::to_owned))
@@ -359,7 +415,9 @@ fn rule(rule: crd::SamplingRule, service: Option<&str>, rights: &Rights) -> Resu
         spec,
         tags: rule.tags,
         adoption,
-        deletion_policy: rule.deletion_policy.unwrap_or(KIND.default_deletion_policy()),
+        deletion_policy: rule
+            .deletion_policy
+            .unwrap_or(KIND.default_deletion_policy()),
         name: rule.name,
     })
 }
@@ -375,7 +433,9 @@ fn log_group(group: crd::LogGroup, rights: &Rights) -> Result<Item<LogGroupSpec>
         },
         tags: group.tags,
         adoption: adoption(group.adoption_policy, &group.name, rights),
-        deletion_policy: group.deletion_policy.unwrap_or(Kind::LogGroup.default_deletion_policy()),
+        deletion_policy: group
+            .deletion_policy
+            .unwrap_or(Kind::LogGroup.default_deletion_policy()),
         name: group.name,
     })
 }
@@ -402,5 +462,10 @@ fn check_name(kind: Kind, name: &str, rights: &Rights) -> Result<(), Refused> {
 }
 
 fn refuse(kind: Kind, name: &str, reason: &'static str, what: String) -> Refused {
-    Refused { kind, name: name.to_owned(), reason, message: format!("{} {name} {what}", kind.noun()) }
+    Refused {
+        kind,
+        name: name.to_owned(),
+        reason,
+        message: format!("{} {name} {what}", kind.noun()),
+    }
 }

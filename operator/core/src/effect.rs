@@ -13,17 +13,28 @@ use crate::plan::{RuleUpdate, Step};
 /// object that the picture does not hold changes nothing.
 pub fn carry_out(observed: &mut Observed, kind: Kind, name: &str, arn: &str, step: &Step) {
     match step {
-        Step::CreateGroup { filter_expression, insights, tags } => {
+        Step::CreateGroup {
+            filter_expression,
+            insights,
+            tags,
+        } => {
             let (insights_enabled, notifications_enabled) = insights.unwrap_or_default();
             let state = GroupState {
                 filter_expression: filter_expression.clone(),
                 insights_enabled,
                 notifications_enabled,
             };
-            observed.groups.insert(name.to_owned(), seen(arn, state, tags));
+            observed
+                .groups
+                .insert(name.to_owned(), seen(arn, state, tags));
         }
-        Step::UpdateGroup { filter_expression, insights } => {
-            let Some(group) = observed.groups.get_mut(name) else { return };
+        Step::UpdateGroup {
+            filter_expression,
+            insights,
+        } => {
+            let Some(group) = observed.groups.get_mut(name) else {
+                return;
+            };
             if let Some(expression) = filter_expression {
                 group.state.filter_expression.clone_from(expression);
             }
@@ -34,7 +45,9 @@ pub fn carry_out(observed: &mut Observed, kind: Kind, name: &str, arn: &str, ste
         }
         Step::DeleteGroup => drop(observed.groups.remove(name)),
         Step::CreateSamplingRule { rule, tags } => {
-            observed.rules.insert(name.to_owned(), seen(arn, rule.clone(), tags));
+            observed
+                .rules
+                .insert(name.to_owned(), seen(arn, rule.clone(), tags));
         }
         Step::UpdateSamplingRule(update) => {
             if let Some(rule) = observed.rules.get_mut(name) {
@@ -43,19 +56,30 @@ pub fn carry_out(observed: &mut Observed, kind: Kind, name: &str, arn: &str, ste
         }
         Step::DeleteSamplingRule if name == DEFAULT_RULE => {}
         Step::DeleteSamplingRule => drop(observed.rules.remove(name)),
-        Step::CreateLogGroup { class, kms_key_arn, deletion_protection, tags } => {
+        Step::CreateLogGroup {
+            class,
+            kms_key_arn,
+            deletion_protection,
+            tags,
+        } => {
             let state = LogGroupState {
                 class: Some(class.unwrap_or(LogGroupClass::Standard)),
                 kms_key_arn: kms_key_arn.clone(),
                 deletion_protection: deletion_protection.unwrap_or(false),
                 ..LogGroupState::default()
             };
-            observed.log_groups.insert(name.to_owned(), seen(arn, state, tags));
+            observed
+                .log_groups
+                .insert(name.to_owned(), seen(arn, state, tags));
         }
         Step::PutRetentionPolicy { days } => {
-            log_group(observed, name, |state| state.retention_in_days = Some(*days));
+            log_group(observed, name, |state| {
+                state.retention_in_days = Some(*days)
+            });
         }
-        Step::AssociateKmsKey { arn } => log_group(observed, name, |state| state.kms_key_arn = Some(arn.clone())),
+        Step::AssociateKmsKey { arn } => log_group(observed, name, |state| {
+            state.kms_key_arn = Some(arn.clone())
+        }),
         Step::PutLogGroupDeletionProtection { enabled } => {
             log_group(observed, name, |state| state.deletion_protection = *enabled);
         }
@@ -66,13 +90,19 @@ pub fn carry_out(observed: &mut Observed, kind: Kind, name: &str, arn: &str, ste
             });
         }
         Step::Untag { keys } => {
-            with_tags(observed, kind, name, |current| current.retain(|key, _| !keys.contains(&key.as_str())));
+            with_tags(observed, kind, name, |current| {
+                current.retain(|key, _| !keys.contains(&key.as_str()))
+            });
         }
     }
 }
 
 fn seen<S>(arn: &str, state: S, tags: &TagMap) -> Seen<S> {
-    Seen { arn: arn.to_owned(), state, tags: Tags::Read(tags.clone()) }
+    Seen {
+        arn: arn.to_owned(),
+        state,
+        tags: Tags::Read(tags.clone()),
+    }
 }
 
 fn log_group(observed: &mut Observed, name: &str, change: impl FnOnce(&mut LogGroupState)) {

@@ -20,7 +20,10 @@ pub struct ProfileRef {
 impl ProfileRef {
     /// A reference to the profile `namespace/name`.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -128,8 +131,11 @@ mod tests {
     #[test]
     fn the_mark_survives_a_round_trip() {
         for deletion_policy in [DeletionPolicy::Delete, DeletionPolicy::Retain] {
-            let owner =
-                OwnerTags { cluster: "c".into(), profile: ProfileRef::new("ns", "name"), deletion_policy };
+            let owner = OwnerTags {
+                cluster: "c".into(),
+                profile: ProfileRef::new("ns", "name"),
+                deletion_policy,
+            };
             assert_eq!(OwnerTags::read(&owner.to_tags()), Some(owner));
         }
     }
@@ -143,7 +149,10 @@ mod tests {
         }
         .to_tags();
         tags.insert(tag::DELETION_POLICY.into(), "Shred".into());
-        assert_eq!(OwnerTags::read(&tags).map(|owner| owner.deletion_policy), Some(DeletionPolicy::Retain));
+        assert_eq!(
+            OwnerTags::read(&tags).map(|owner| owner.deletion_policy),
+            Some(DeletionPolicy::Retain)
+        );
         tags.remove(tag::CLUSTER);
         assert_eq!(OwnerTags::read(&tags), None);
     }

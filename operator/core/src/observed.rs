@@ -92,6 +92,9 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { groups: 25, rules: 25 }
+        Self {
+            groups: 25,
+            rules: 25,
+        }
     }
 }

@@ -267,17 +267,22 @@ impl Plan<Pending> {
 
     /// The objects that are to be written.
     pub fn writes(&self) -> impl Iterator<Item = (&Planned<Pending>, &Write)> {
-        self.objects.iter().filter_map(|object| match &object.verdict {
-            Verdict::Write(write) => Some((object, write)),
-            Verdict::Synced | Verdict::Held { .. } => None,
-        })
+        self.objects
+            .iter()
+            .filter_map(|object| match &object.verdict {
+                Verdict::Write(write) => Some((object, write)),
+                Verdict::Synced | Verdict::Held { .. } => None,
+            })
     }
 
     /// What carrying out the plan would change, in order, as `status.plan` shows it. A create is one entry; an update is
     /// one entry a field.
     #[must_use]
     pub fn changes(&self) -> Vec<PlannedChange> {
-        self.writes().flat_map(|(object, write)| object.changes(write)).take(MAX_PLANNED_CHANGES).collect()
+        self.writes()
+            .flat_map(|(object, write)| object.changes(write))
+            .take(MAX_PLANNED_CHANGES)
+            .collect()
     }
 
     /// The plan as it stands in mode Preview: nothing is written.
@@ -291,13 +296,19 @@ impl Plan<Pending> {
     #[must_use]
     pub fn applied(self, mut outcomes: BTreeMap<(Kind, String), Applied>) -> Plan<Applied> {
         self.with_outcomes(|object| {
-            outcomes.remove(&(object.kind, object.name.clone())).unwrap_or_else(|| {
-                Applied::Failed(Failure {
-                    state: ItemState::Pending,
-                    reason: tracewright_xray::contract::condition::reason::PENDING,
-                    message: format!("{} {} is not written yet", object.kind.noun(), object.name),
+            outcomes
+                .remove(&(object.kind, object.name.clone()))
+                .unwrap_or_else(|| {
+                    Applied::Failed(Failure {
+                        state: ItemState::Pending,
+                        reason: tracewright_xray::contract::condition::reason::PENDING,
+                        message: format!(
+                            "{} {} is not written yet",
+                            object.kind.noun(),
+                            object.name
+                        ),
+                    })
                 })
-            })
         })
     }
 
@@ -307,10 +318,29 @@ impl Plan<Pending> {
                 Verdict::Synced | Verdict::Held { .. } => Applied::Untouched,
                 Verdict::Write(_) => outcome(&object),
             };
-            let Planned { kind, name, arn, deletion_policy, declared, verdict, outcome: Pending } = object;
-            Planned { kind, name, arn, deletion_policy, declared, verdict, outcome }
+            let Planned {
+                kind,
+                name,
+                arn,
+                deletion_policy,
+                declared,
+                verdict,
+                outcome: Pending,
+            } = object;
+            Planned {
+                kind,
+                name,
+                arn,
+                deletion_policy,
+                declared,
+                verdict,
+                outcome,
+            }
         });
-        Plan { objects: objects.collect(), notes: self.notes }
+        Plan {
+            objects: objects.collect(),
+            notes: self.notes,
+        }
     }
 }
 

@@ -20,7 +20,12 @@ impl Rights {
     pub fn read(annotations: &BTreeMap<String, String>) -> Self {
         let list = |key: &str| {
             annotations.get(key).map(|value| {
-                value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty())
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
             })
         };
         Self {
@@ -33,26 +38,34 @@ impl Rights {
     /// Whether profiles of the namespace may have this role assumed. No annotation: none.
     #[must_use]
     pub fn may_assume(&self, role_arn: &str) -> bool {
-        self.allowed_role_arns.iter().any(|pattern| matches(pattern, role_arn))
+        self.allowed_role_arns
+            .iter()
+            .any(|pattern| matches(pattern, role_arn))
     }
 
     /// Whether profiles of the namespace may use this name of an AWS object. No annotation: any.
     #[must_use]
     pub fn may_name(&self, name: &str) -> bool {
-        self.allowed_names.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| matches(pattern, name)))
+        self.allowed_names
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|pattern| matches(pattern, name)))
     }
 
     /// Whether profiles of the namespace may adopt the object of this name, or manage the rule `Default`. No
     /// annotation: none.
     #[must_use]
     pub fn may_adopt(&self, name: &str) -> bool {
-        self.allow_adopt.iter().any(|pattern| matches(pattern, name))
+        self.allow_adopt
+            .iter()
+            .any(|pattern| matches(pattern, name))
     }
 }
 
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
     let mut parts = parts.peekable();
     if parts.peek().is_none() {
         return rest.is_empty();
@@ -103,7 +116,10 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_names_allows_none() {
-        let rights = Rights::read(&BTreeMap::from([(annotation::ALLOWED_NAMES.to_owned(), String::new())]));
+        let rights = Rights::read(&BTreeMap::from([(
+            annotation::ALLOWED_NAMES.to_owned(),
+            String::new(),
+        )]));
         assert!(!rights.may_name("anything"));
     }
 }

@@ -10,9 +10,12 @@ use super::see::{self, counts, edit, in_state, look_again, marked, part, ready, 
 
 /// Somebody's group, rule and log group, all of the name that the profiles of these tests use.
 fn theirs(state: &mut Value) {
-    state["xray"]["groups"]["app"] = json!({"filterExpression": "fault", "tags": {"whose": "somebody"}});
-    state["xray"]["samplingRules"]["app"] = json!({"priority": 7, "fixedRate": 0.7, "reservoirSize": 7, "tags": {"whose": "somebody"}});
-    state["logs"]["logGroups"]["/app"] = json!({"retentionInDays": 365, "tags": {"whose": "somebody"}});
+    state["xray"]["groups"]["app"] =
+        json!({"filterExpression": "fault", "tags": {"whose": "somebody"}});
+    state["xray"]["samplingRules"]["app"] =
+        json!({"priority": 7, "fixedRate": 0.7, "reservoirSize": 7, "tags": {"whose": "somebody"}});
+    state["logs"]["logGroups"]["/app"] =
+        json!({"retentionInDays": 365, "tags": {"whose": "somebody"}});
 }
 
 fn spec(policy: &str) -> Value {
@@ -41,7 +44,10 @@ async fn what_is_not_ours_is_left_alone_and_reported() -> Result<()> {
     there.apply("p", spec("Reject")).await?;
     for name in ["app", "/app"] {
         let sentence = in_state(&there, "p", name, ItemState::Foreign).await?;
-        assert!(sentence.contains("choose another name, or write adoptionPolicy: Adopt"), "{sentence}");
+        assert!(
+            sentence.contains("choose another name, or write adoptionPolicy: Adopt"),
+            "{sentence}"
+        );
     }
     synced(&there, "p", "False Foreign").await?;
     there.profiles().delete("p", &Default::default()).await?;
@@ -54,21 +60,35 @@ async fn what_is_not_ours_is_left_alone_and_reported() -> Result<()> {
 #[tokio::test]
 async fn adopting_needs_the_admins_word_and_works_as_soon_as_it_is_given() -> Result<()> {
     let (there, _operator) = among_strangers().await?;
-    there.allow(&[("tracewright.dev/allow-adopt", "other*")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "other*")])
+        .await?;
     there.apply("p", spec("Adopt")).await?;
     for name in ["app", "/app"] {
         let sentence = in_state(&there, "p", name, ItemState::Foreign).await?;
-        assert!(sentence.contains("tracewright.dev/allow-adopt"), "{sentence}");
+        assert!(
+            sentence.contains("tracewright.dev/allow-adopt"),
+            "{sentence}"
+        );
     }
     synced(&there, "p", "False Foreign").await?;
     assert_eq!(writes(&there, 0).await?, counts([]));
 
-    there.allow(&[("tracewright.dev/allow-adopt", "app,/ap*")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "app,/ap*")])
+        .await?;
     ready(&there, "p").await?;
     let state = see::state(&there).await?;
-    let (group, rule, log_group) = (&state["xray"]["groups"]["app"], &state["xray"]["samplingRules"]["app"], &state["logs"]["logGroups"]["/app"]);
+    let (group, rule, log_group) = (
+        &state["xray"]["groups"]["app"],
+        &state["xray"]["samplingRules"]["app"],
+        &state["logs"]["logGroups"]["/app"],
+    );
     assert_eq!(group["filterExpression"], "service(\"backend\")");
-    assert_eq!((&rule["priority"], &rule["fixedRate"]), (&json!(1), &json!(0.1)));
+    assert_eq!(
+        (&rule["priority"], &rule["fixedRate"]),
+        (&json!(1), &json!(0.1))
+    );
     assert_eq!(log_group["retentionInDays"], 7);
     for (object, policy) in [(group, "Delete"), (rule, "Delete"), (log_group, "Retain")] {
         let mut expected = marked(&there, "p", policy);
@@ -83,7 +103,10 @@ async fn what_is_only_observed_is_compared_and_never_written() -> Result<()> {
     let (there, _operator) = among_strangers().await?;
     let before = see::state(&there).await?;
     there.apply("p", spec("Observe")).await?;
-    for (name, sentence) in [("app", "only observed and differs"), ("/app", "retentionInDays is 365, not 7")] {
+    for (name, sentence) in [
+        ("app", "only observed and differs"),
+        ("/app", "retentionInDays is 365, not 7"),
+    ] {
         let told = in_state(&there, "p", name, ItemState::Drifted).await?;
         assert!(told.contains(sentence), "{told}");
     }
@@ -123,7 +146,10 @@ async fn what_belongs_to_another_cluster_is_not_adopted_whatever_is_allowed() ->
     there.apply("p", spec("Adopt")).await?;
     for name in ["app", "/app"] {
         let sentence = in_state(&there, "p", name, ItemState::Foreign).await?;
-        assert!(sentence.contains("team/p of the cluster production"), "{sentence}");
+        assert!(
+            sentence.contains("team/p of the cluster production"),
+            "{sentence}"
+        );
     }
     look_again(&there, "p").await?;
     there.profiles().delete("p", &Default::default()).await?;
@@ -148,27 +174,44 @@ async fn what_a_profile_left_that_is_no_more_is_taken_over() -> Result<()> {
     let spec = json!({"logs": {"groups": [{"name": "/app", "retentionInDays": 7}]}});
     there.apply("p", spec).await?;
     ready(&there, "p").await?;
-    assert_eq!(part(&there, "/logs/logGroups/~1app/tags").await?, marked(&there, "p", "Retain"));
+    assert_eq!(
+        part(&there, "/logs/logGroups/~1app/tags").await?,
+        marked(&there, "p", "Retain")
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn a_name_that_the_namespace_may_not_use_is_refused_and_the_rest_goes_on() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-names", "team-a-*,/team-a/*"), ("tracewright.dev/allow-adopt", "*")]).await?;
+    there
+        .allow(&[
+            ("tracewright.dev/allowed-names", "team-a-*,/team-a/*"),
+            ("tracewright.dev/allow-adopt", "*"),
+        ])
+        .await?;
     edit(&there, theirs).await?;
     let before = see::state(&there).await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let mut attack = spec("Adopt");
-    attack["logs"]["groups"] = json!([{"name": "/app", "adoptionPolicy": "Adopt"}, {"name": "/team-a/app"}]);
+    attack["logs"]["groups"] =
+        json!([{"name": "/app", "adoptionPolicy": "Adopt"}, {"name": "/team-a/app"}]);
     there.apply("p", attack).await?;
     let sentence = synced(&there, "p", "False NameNotAllowed").await?;
-    assert!(sentence.contains("tracewright.dev/allowed-names"), "{sentence}");
+    assert!(
+        sentence.contains("tracewright.dev/allowed-names"),
+        "{sentence}"
+    );
     in_state(&there, "p", "/team-a/app", ItemState::Synced).await?;
-    assert_eq!(writes(&there, 0).await?, counts([("logs.CreateLogGroup", 1)]));
+    assert_eq!(
+        writes(&there, 0).await?,
+        counts([("logs.CreateLogGroup", 1)])
+    );
     let mut after = see::state(&there).await?;
-    after["logs"]["logGroups"].as_object_mut().and_then(|groups| groups.remove("/team-a/app"));
+    after["logs"]["logGroups"]
+        .as_object_mut()
+        .and_then(|groups| groups.remove("/team-a/app"));
     assert_eq!(after, before);
     Ok(())
 }
@@ -176,14 +219,19 @@ async fn a_name_that_the_namespace_may_not_use_is_refused_and_the_rest_goes_on()
 #[tokio::test]
 async fn the_rule_default_is_managed_only_where_the_admin_allows_it() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allow-adopt", "app")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "app")])
+        .await?;
     let before = see::state(&there).await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let spec = json!({"xray": {"samplingRules": [{"name": "Default", "fixedRate": 1.0, "reservoirSize": 100, "adoptionPolicy": "Adopt"}]}});
     there.apply("p", spec).await?;
     let sentence = synced(&there, "p", "False NameNotAllowed").await?;
-    assert!(sentence.contains("tracewright.dev/allow-adopt: Default"), "{sentence}");
+    assert!(
+        sentence.contains("tracewright.dev/allow-adopt: Default"),
+        "{sentence}"
+    );
     there.profiles().delete("p", &Default::default()).await?;
     see::gone(&there, "p").await?;
     assert_eq!(writes(&there, 0).await?, counts([]));

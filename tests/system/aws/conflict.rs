@@ -28,13 +28,25 @@ async fn of_two_new_profiles_the_older_gets_the_name() -> Result<()> {
     let there = Installation::new().await?;
     // Both are there before the operator is; creation times have whole seconds.
     there.apply("z-older", rule(0.1)).await?;
-    let older = there.profiles().get("z-older").await?.metadata.creation_timestamp;
+    let older = there
+        .profiles()
+        .get("z-older")
+        .await?
+        .metadata
+        .creation_timestamp;
     support::eventually(support::SHORT, "the next second has begun", async || {
-        let probe = there.apply("a-younger", rule(0.9)).await.map_err(|error| error.to_string())?;
+        let probe = there
+            .apply("a-younger", rule(0.9))
+            .await
+            .map_err(|error| error.to_string())?;
         if probe.metadata.creation_timestamp > older {
             return Ok(());
         }
-        there.profiles().delete("a-younger", &Default::default()).await.map_err(|error| error.to_string())?;
+        there
+            .profiles()
+            .delete("a-younger", &Default::default())
+            .await
+            .map_err(|error| error.to_string())?;
         Err("it is the same second".to_owned())
     })
     .await?;
@@ -42,15 +54,22 @@ async fn of_two_new_profiles_the_older_gets_the_name() -> Result<()> {
     operator.ready().await?;
     ready(&there, "z-older").await?;
     let sentence = in_state(&there, "a-younger", "shared", ItemState::Conflict).await?;
-    assert!(sentence.contains(&format!("{}/z-older", there.namespace().name())), "{sentence}");
+    assert!(
+        sentence.contains(&format!("{}/z-older", there.namespace().name())),
+        "{sentence}"
+    );
     synced(&there, "a-younger", "False Conflict").await?;
     assert_eq!(rate(&there).await?, 0.1);
-    assert_eq!(writes(&there, 0).await?, counts([("xray.CreateSamplingRule", 1)]));
+    assert_eq!(
+        writes(&there, 0).await?,
+        counts([("xray.CreateSamplingRule", 1)])
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn the_holder_keeps_the_name_though_another_profile_of_another_namespace_may_adopt() -> Result<()> {
+async fn the_holder_keeps_the_name_though_another_profile_of_another_namespace_may_adopt()
+-> Result<()> {
     let there = Installation::new().await?;
     let rivals = Namespace::create(there.control_plane(), "rival").await?;
     allow(&rivals, &[("tracewright.dev/allow-adopt", "*")]).await?;
@@ -62,17 +81,25 @@ async fn the_holder_keeps_the_name_though_another_profile_of_another_namespace_m
     let mut attack = rule(0.9);
     attack["xray"]["samplingRules"][0]["adoptionPolicy"] = json!("Adopt");
     apply(&rivals.api(), "rival", attack).await?;
-    until(&rivals.api(), "rival", "it is told of the conflict", |profile| {
-        let item = see::item(profile, "shared")?;
-        (item.state == ItemState::Conflict && item.message.as_ref()?.contains("/holder")).then_some(())
-    })
+    until(
+        &rivals.api(),
+        "rival",
+        "it is told of the conflict",
+        |profile| {
+            let item = see::item(profile, "shared")?;
+            (item.state == ItemState::Conflict && item.message.as_ref()?.contains("/holder"))
+                .then_some(())
+        },
+    )
     .await?;
     // Its end takes nothing away either.
     let rival = rivals.api::<tracewright_core::crd::ObservabilityProfile>();
     rival.delete("rival", &Default::default()).await?;
-    support::eventually(support::SHORT, "the rival is gone", async || match rival.get_opt("rival").await {
-        Ok(None) => Ok(()),
-        other => Err(format!("{other:?}")),
+    support::eventually(support::SHORT, "the rival is gone", async || {
+        match rival.get_opt("rival").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     })
     .await?;
     assert_eq!(writes(&there, mark).await?, counts([]));
@@ -92,7 +119,10 @@ async fn the_waiting_profile_takes_over_what_leaves_the_holders_list() -> Result
     there.apply("holder", nothing()).await?;
     ready(&there, "waiting").await?;
     assert_eq!(rate(&there).await?, 0.9);
-    assert_eq!(part(&there, "/xray/samplingRules/shared/tags").await?, marked(&there, "waiting", "Delete"));
+    assert_eq!(
+        part(&there, "/xray/samplingRules/shared/tags").await?,
+        marked(&there, "waiting", "Delete")
+    );
     Ok(())
 }
 
@@ -105,7 +135,10 @@ async fn the_waiting_profile_takes_over_when_the_holder_is_deleted() -> Result<(
     ready(&there, "holder").await?;
     there.apply("waiting", rule(0.9)).await?;
     in_state(&there, "waiting", "shared", ItemState::Conflict).await?;
-    there.profiles().delete("holder", &Default::default()).await?;
+    there
+        .profiles()
+        .delete("holder", &Default::default())
+        .await?;
     see::gone(&there, "holder").await?;
     ready(&there, "waiting").await?;
     assert_eq!(rate(&there).await?, 0.9);
@@ -113,9 +146,12 @@ async fn the_waiting_profile_takes_over_when_the_holder_is_deleted() -> Result<(
 }
 
 #[tokio::test]
-async fn a_kept_log_group_goes_from_one_profile_to_the_next_where_adopting_is_allowed() -> Result<()> {
+async fn a_kept_log_group_goes_from_one_profile_to_the_next_where_adopting_is_allowed() -> Result<()>
+{
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allow-adopt", "/shared")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "/shared")])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let log_group = |days: i32| json!({"logs": {"groups": [{"name": "/shared", "retentionInDays": days, "adoptionPolicy": "Adopt"}]}});
@@ -123,11 +159,20 @@ async fn a_kept_log_group_goes_from_one_profile_to_the_next_where_adopting_is_al
     ready(&there, "holder").await?;
     there.apply("waiting", log_group(30)).await?;
     in_state(&there, "waiting", "/shared", ItemState::Conflict).await?;
-    there.profiles().delete("holder", &Default::default()).await?;
+    there
+        .profiles()
+        .delete("holder", &Default::default())
+        .await?;
     see::gone(&there, "holder").await?;
     ready(&there, "waiting").await?;
-    assert_eq!(part(&there, "/logs/logGroups/~1shared/retentionInDays").await?, 30);
+    assert_eq!(
+        part(&there, "/logs/logGroups/~1shared/retentionInDays").await?,
+        30
+    );
     // It was taken over and not made anew: its events are still there.
-    assert_eq!(writes(&there, 0).await?.get("logs.CreateLogGroup"), Some(&1));
+    assert_eq!(
+        writes(&there, 0).await?.get("logs.CreateLogGroup"),
+        Some(&1)
+    );
     Ok(())
 }

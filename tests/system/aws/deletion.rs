@@ -9,9 +9,7 @@ use support::{Installation, LONG, eventually};
 use super::see::{self, counts, edit, mark, part, ready, writes};
 
 fn spec() -> Value {
-    let rule = |name: &str, priority: i32, policy: &str| {
-        json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "deletionPolicy": policy})
-    };
+    let rule = |name: &str, priority: i32, policy: &str| json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "deletionPolicy": policy});
     json!({
         "service": {"name": "backend"},
         "xray": {
@@ -29,7 +27,12 @@ async fn delete(there: &Installation) -> Result<()> {
 
 fn names(state: &Value, pointer: &str) -> Vec<String> {
     let objects = state.pointer(pointer).and_then(Value::as_object);
-    objects.into_iter().flatten().map(|(name, _)| name.clone()).filter(|name| name != "Default").collect()
+    objects
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .filter(|name| name != "Default")
+        .collect()
 }
 
 #[tokio::test]
@@ -46,7 +49,11 @@ async fn each_object_goes_or_stays_as_its_policy_says() -> Result<()> {
     assert_eq!(names(&state, "/xray/groups"), ["kept"]);
     assert_eq!(names(&state, "/xray/samplingRules"), ["kept"]);
     assert_eq!(names(&state, "/logs/logGroups"), ["/kept"]);
-    for pointer in ["/xray/groups/kept/tags", "/xray/samplingRules/kept/tags", "/logs/logGroups/~1kept/tags"] {
+    for pointer in [
+        "/xray/groups/kept/tags",
+        "/xray/samplingRules/kept/tags",
+        "/logs/logGroups/~1kept/tags",
+    ] {
         assert_eq!(state.pointer(pointer), Some(&json!({})), "{pointer}");
     }
     assert_eq!(state["logs"]["logGroups"]["/kept"]["retentionInDays"], 7);
@@ -81,10 +88,19 @@ async fn a_suspended_profile_leaves_everything_and_releases_it() -> Result<()> {
     for pointer in ["/xray/groups", "/xray/samplingRules", "/logs/logGroups"] {
         assert_eq!(names(&state, pointer), names(&before, pointer));
         for name in names(&state, pointer) {
-            assert_eq!(state.pointer(pointer).map(|objects| &objects[&name]["tags"]), Some(&json!({})), "{pointer} {name}");
+            assert_eq!(
+                state
+                    .pointer(pointer)
+                    .map(|objects| &objects[&name]["tags"]),
+                Some(&json!({})),
+                "{pointer} {name}"
+            );
         }
     }
-    assert_eq!(writes(&there, mark).await?, counts([("xray.UntagResource", 4), ("logs.UntagResource", 2)]));
+    assert_eq!(
+        writes(&there, mark).await?,
+        counts([("xray.UntagResource", 4), ("logs.UntagResource", 2)])
+    );
     Ok(())
 }
 
@@ -109,13 +125,19 @@ async fn in_preview_the_policies_apply() -> Result<()> {
 #[tokio::test]
 async fn a_preview_that_was_never_applied_goes_at_once_and_touches_nothing() -> Result<()> {
     let there = Installation::new().await?;
-    edit(&there, |state| state["xray"]["groups"]["gone"] = json!({"filterExpression": "fault"})).await?;
+    edit(&there, |state| {
+        state["xray"]["groups"]["gone"] = json!({"filterExpression": "fault"})
+    })
+    .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let mut preview = spec();
     preview["mode"] = json!("Preview");
     there.apply("p", preview).await?;
-    see::until(&there.profiles(), "p", "it was previewed", |profile| see::current(profile).then_some(())).await?;
+    see::until(&there.profiles(), "p", "it was previewed", |profile| {
+        see::current(profile).then_some(())
+    })
+    .await?;
     delete(&there).await?;
     see::gone(&there, "p").await?;
     assert_eq!(writes(&there, 0).await?, counts([]));
@@ -125,7 +147,9 @@ async fn a_preview_that_was_never_applied_goes_at_once_and_touches_nothing() -> 
 #[tokio::test]
 async fn the_rule_default_is_restored() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allow-adopt", "Default")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "Default")])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let spec = json!({"xray": {"samplingRules": [{"name": "Default", "fixedRate": 0.5, "reservoirSize": 9}]}});
@@ -133,14 +157,20 @@ async fn the_rule_default_is_restored() -> Result<()> {
         there.apply("p", spec.clone()).await?;
         ready(&there, "p").await?;
         if removal == "the entry" {
-            there.apply("p", json!({"aws": {"region": see::REGION}})).await?;
+            there
+                .apply("p", json!({"aws": {"region": see::REGION}}))
+                .await?;
         } else {
             delete(&there).await?;
         }
-        see::aws_until(&there, &format!("{removal} left Default as AWS ships it"), |state| {
-            let rule = &state["xray"]["samplingRules"]["Default"];
-            rule["fixedRate"] == 0.05 && rule["reservoirSize"] == 1 && rule["tags"] == json!({})
-        })
+        see::aws_until(
+            &there,
+            &format!("{removal} left Default as AWS ships it"),
+            |state| {
+                let rule = &state["xray"]["samplingRules"]["Default"];
+                rule["fixedRate"] == 0.05 && rule["reservoirSize"] == 1 && rule["tags"] == json!({})
+            },
+        )
         .await?;
     }
     see::gone(&there, "p").await
@@ -159,19 +189,33 @@ async fn what_is_gone_already_holds_nothing_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_credentials_a_profile_is_released_after_a_while_and_what_stays_is_recorded() -> Result<()> {
+async fn without_credentials_a_profile_is_released_after_a_while_and_what_stays_is_recorded()
+-> Result<()> {
     let there = Installation::new().await?;
-    let mut operator = there.operator().env("TRACEWRIGHT_DELETION_TIMEOUT", "3s").start()?;
+    let mut operator = there
+        .operator()
+        .env("TRACEWRIGHT_DELETION_TIMEOUT", "3s")
+        .start()?;
     operator.ready().await?;
     there.apply("p", spec()).await?;
     ready(&there, "p").await?;
-    there.aws().control().set_accounts(&[("AKIASOMEBODY", see::ACCOUNT)]).await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIASOMEBODY", see::ACCOUNT)])
+        .await?;
     delete(&there).await?;
     see::gone(&there, "p").await?;
     let maps = there.namespace().api::<ConfigMap>();
-    let record = maps.get("tracewright-orphans").await?.data.context("the record has data")?;
+    let record = maps
+        .get("tracewright-orphans")
+        .await?
+        .data
+        .context("the record has data")?;
     let key = format!("{}.p", there.namespace().name());
-    let text = record.get(&key).with_context(|| format!("no {key} in {record:?}"))?;
+    let text = record
+        .get(&key)
+        .with_context(|| format!("no {key} in {record:?}"))?;
     for word in [
         "account 123456789012, region us-east-1",
         "Group gone (arn:aws:xray:us-east-1:123456789012:group/gone/",
@@ -184,12 +228,16 @@ async fn without_credentials_a_profile_is_released_after_a_while_and_what_stays_
     assert_eq!(operator.metric("tracewright_orphans_total").await?, 6.0);
     let log = operator.log()?;
     assert!(log.contains("AWS was away for too long"), "{log}");
-    assert_eq!(names(&see::state(&there).await?, "/xray/groups"), ["gone", "kept"]);
+    assert_eq!(
+        names(&see::state(&there).await?, "/xray/groups"),
+        ["gone", "kept"]
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn while_aws_is_away_a_profile_that_goes_says_why_it_waits_and_goes_when_aws_is_back() -> Result<()> {
+async fn while_aws_is_away_a_profile_that_goes_says_why_it_waits_and_goes_when_aws_is_back()
+-> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
@@ -200,7 +248,11 @@ async fn while_aws_is_away_a_profile_that_goes_says_why_it_waits_and_goes_when_a
     delete(&there).await?;
     see::until(&there.profiles(), "p", "it says why it waits", |profile| {
         let ready = see::condition(profile, "Ready")?;
-        (ready.reason == "Deleting" && ready.message.contains("xray.DeleteGroup failed: AccessDenied")).then_some(())
+        (ready.reason == "Deleting"
+            && ready
+                .message
+                .contains("xray.DeleteGroup failed: AccessDenied"))
+        .then_some(())
     })
     .await?;
     there.aws().control().clear_faults().await?;
@@ -212,7 +264,11 @@ async fn while_aws_is_away_a_profile_that_goes_says_why_it_waits_and_goes_when_a
 #[tokio::test]
 async fn a_profile_that_never_reached_aws_goes_at_once() -> Result<()> {
     let there = Installation::new().await?;
-    there.aws().control().set_accounts(&[("AKIASOMEBODY", see::ACCOUNT)]).await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIASOMEBODY", see::ACCOUNT)])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there.apply("p", spec()).await?;
@@ -220,7 +276,12 @@ async fn a_profile_that_never_reached_aws_goes_at_once() -> Result<()> {
     delete(&there).await?;
     see::gone(&there, "p").await?;
     eventually(LONG, "nothing was left behind", async || {
-        match there.namespace().api::<ConfigMap>().get_opt("tracewright-orphans").await {
+        match there
+            .namespace()
+            .api::<ConfigMap>()
+            .get_opt("tracewright-orphans")
+            .await
+        {
             Ok(None) => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -234,17 +295,36 @@ async fn of_a_log_group_that_cannot_be_deleted_the_sentence_of_aws_is_told() -> 
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    there.apply("p", json!({"logs": {"groups": [{"name": "/l", "deletionPolicy": "Delete"}]}})).await?;
+    there
+        .apply(
+            "p",
+            json!({"logs": {"groups": [{"name": "/l", "deletionPolicy": "Delete"}]}}),
+        )
+        .await?;
     ready(&there, "p").await?;
     // Protected after the last look: AWS refuses, and the next look sees why.
-    let fault = there.aws().control().inject(&Fault::error("logs.DeleteLogGroup", 400, "ValidationException")).await?;
+    let fault = there
+        .aws()
+        .control()
+        .inject(&Fault::error(
+            "logs.DeleteLogGroup",
+            400,
+            "ValidationException",
+        ))
+        .await?;
     delete(&there).await?;
     see::until(&there.profiles(), "p", "it says why it waits", |profile| {
         let item = see::item(profile, "/l")?;
-        item.message.as_ref()?.contains("logs.DeleteLogGroup failed: ValidationException").then_some(())
+        item.message
+            .as_ref()?
+            .contains("logs.DeleteLogGroup failed: ValidationException")
+            .then_some(())
     })
     .await?;
-    edit(&there, |state| state["logs"]["logGroups"]["/l"]["deletionProtectionEnabled"] = json!(true)).await?;
+    edit(&there, |state| {
+        state["logs"]["logGroups"]["/l"]["deletionProtectionEnabled"] = json!(true)
+    })
+    .await?;
     there.aws().control().remove(fault).await?;
     see::gone(&there, "p").await?;
     assert_eq!(part(&there, "/logs/logGroups/~1l/tags").await?, json!({}));

@@ -9,9 +9,7 @@ use super::see::{self, aws_until, counts, in_state, look_again, mark, part, read
 
 /// Two objects of each kind, one to be deleted and one to be kept.
 fn full() -> Value {
-    let rule = |name: &str, priority: i32, policy: &str| {
-        json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "deletionPolicy": policy})
-    };
+    let rule = |name: &str, priority: i32, policy: &str| json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "deletionPolicy": policy});
     json!({
         "service": {"name": "backend"},
         "xray": {
@@ -29,16 +27,32 @@ fn empty() -> Value {
 fn only_the_kept_are_there(state: &Value) -> bool {
     let names = |pointer: &str| -> Vec<String> {
         let objects = state.pointer(pointer).and_then(Value::as_object);
-        objects.into_iter().flatten().map(|(name, _)| name.clone()).filter(|name| name != "Default").collect()
+        objects
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .filter(|name| name != "Default")
+            .collect()
     };
-    names("/xray/groups") == ["kept"] && names("/xray/samplingRules") == ["kept"] && names("/logs/logGroups") == ["/kept"]
+    names("/xray/groups") == ["kept"]
+        && names("/xray/samplingRules") == ["kept"]
+        && names("/logs/logGroups") == ["/kept"]
 }
 
 async fn the_kept_are_nobodys(there: &Installation) -> Result<()> {
-    assert_eq!(part(there, "/xray/groups/kept/tags").await?, json!({"team": "a"}));
-    assert_eq!(part(there, "/xray/samplingRules/kept/tags").await?, json!({}));
+    assert_eq!(
+        part(there, "/xray/groups/kept/tags").await?,
+        json!({"team": "a"})
+    );
+    assert_eq!(
+        part(there, "/xray/samplingRules/kept/tags").await?,
+        json!({})
+    );
     assert_eq!(part(there, "/logs/logGroups/~1kept/tags").await?, json!({}));
-    assert_eq!(part(there, "/logs/logGroups/~1kept/retentionInDays").await?, 7);
+    assert_eq!(
+        part(there, "/logs/logGroups/~1kept/retentionInDays").await?,
+        7
+    );
     Ok(())
 }
 
@@ -98,10 +112,21 @@ async fn what_left_the_lists_unseen_is_found_by_its_mark() -> Result<()> {
     let mut bare = there.profiles().get("p").await?;
     bare.status = Some(serde_json::from_value(forget["status"].clone())?);
     bare.metadata.managed_fields = None;
-    there.profiles().replace_status("p", &Default::default(), &bare).await?;
+    there
+        .profiles()
+        .replace_status("p", &Default::default(), &bare)
+        .await?;
     // Another profile keeps the account in use.
-    there.apply("other", json!({"service": {"name": "x"}, "xray": {"groups": [{"name": "others"}]}})).await?;
-    let mut operator = there.operator().env("TRACEWRIGHT_DRIFT_INTERVAL", "1s").start()?;
+    there
+        .apply(
+            "other",
+            json!({"service": {"name": "x"}, "xray": {"groups": [{"name": "others"}]}}),
+        )
+        .await?;
+    let mut operator = there
+        .operator()
+        .env("TRACEWRIGHT_DRIFT_INTERVAL", "1s")
+        .start()?;
     operator.ready().await?;
     aws_until(&there, "what was to go is gone", |state| {
         let mut state = state.clone();
@@ -112,7 +137,8 @@ async fn what_left_the_lists_unseen_is_found_by_its_mark() -> Result<()> {
     })
     .await?;
     aws_until(&there, "what was to stay is released", |state| {
-        state["logs"]["logGroups"]["/kept"]["tags"] == json!({}) && state["xray"]["samplingRules"]["kept"]["tags"] == json!({})
+        state["logs"]["logGroups"]["/kept"]["tags"] == json!({})
+            && state["xray"]["samplingRules"]["kept"]["tags"] == json!({})
     })
     .await?;
     the_kept_are_nobodys(&there).await
@@ -142,7 +168,10 @@ async fn a_log_group_that_is_protected_is_released_and_not_deleted() -> Result<(
     let spec = json!({"logs": {"groups": [{"name": "/l", "deletionPolicy": "Delete"}]}});
     there.apply("p", spec).await?;
     ready(&there, "p").await?;
-    see::edit(&there, |state| state["logs"]["logGroups"]["/l"]["deletionProtectionEnabled"] = json!(true)).await?;
+    see::edit(&there, |state| {
+        state["logs"]["logGroups"]["/l"]["deletionProtectionEnabled"] = json!(true)
+    })
+    .await?;
     look_again(&there, "p").await?;
     there.apply("p", empty()).await?;
     in_state(&there, "p", "/l", ItemState::Retained).await?;

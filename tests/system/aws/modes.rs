@@ -41,10 +41,21 @@ fn previewed() -> Value {
 fn lines(plan: &[PlannedChange]) -> BTreeSet<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let line = |change: &PlannedChange| {
-        let PlannedChange { action, kind, name, field, from, to } = change;
+        let PlannedChange {
+            action,
+            kind,
+            name,
+            field,
+            from,
+            to,
+        } = change;
         match field {
             None => format!("{action} {kind} {name}"),
-            Some(field) => format!("{action} {kind} {name} {field}: {} -> {}", text(from), text(to)),
+            Some(field) => format!(
+                "{action} {kind} {name} {field}: {} -> {}",
+                text(from),
+                text(to)
+            ),
         }
     };
     plan.iter().map(line).collect()
@@ -53,7 +64,9 @@ fn lines(plan: &[PlannedChange]) -> BTreeSet<String> {
 #[tokio::test]
 async fn a_preview_writes_nothing_and_says_what_apply_then_does() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allow-adopt", "adopted")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "adopted")])
+        .await?;
     let mut operator = there.hurried_operator().await?.start()?;
     operator.ready().await?;
     there.apply("p", applied()).await?;
@@ -83,7 +96,9 @@ async fn a_preview_writes_nothing_and_says_what_apply_then_does() -> Result<()> 
         "Update Group changed insights.enabled: false -> true".to_owned(),
         "Delete Group gone".to_owned(),
         "Create Group missing".to_owned(),
-        format!("Adopt Group adopted tags: - -> tracewright.dev/cluster=tests,tracewright.dev/deletion-policy=Delete,tracewright.dev/profile={namespace}/p"),
+        format!(
+            "Adopt Group adopted tags: - -> tracewright.dev/cluster=tests,tracewright.dev/deletion-policy=Delete,tracewright.dev/profile={namespace}/p"
+        ),
         "Adopt Group adopted filterExpression: fault -> error".to_owned(),
         "Update SamplingRule changed priority: 1 -> 2".to_owned(),
         "Update SamplingRule changed tags: - -> team=a".to_owned(),
@@ -112,10 +127,18 @@ async fn a_preview_writes_nothing_and_says_what_apply_then_does() -> Result<()> 
     ];
     assert_eq!(writes(&there, mark).await?, counts(done));
     let state = see::state(&there).await?;
-    assert_eq!(state["xray"]["groups"]["changed"]["filterExpression"], "fault");
+    assert_eq!(
+        state["xray"]["groups"]["changed"]["filterExpression"],
+        "fault"
+    );
     assert_eq!(state["xray"]["groups"]["changed"]["insightsEnabled"], true);
-    assert_eq!(state["xray"]["groups"]["adopted"]["filterExpression"], "error");
-    assert!(state["xray"]["groups"]["gone"].is_null() && state["xray"]["groups"]["missing"].is_object());
+    assert_eq!(
+        state["xray"]["groups"]["adopted"]["filterExpression"],
+        "error"
+    );
+    assert!(
+        state["xray"]["groups"]["gone"].is_null() && state["xray"]["groups"]["missing"].is_object()
+    );
     assert_eq!(state["xray"]["samplingRules"]["changed"]["priority"], 2);
     assert_eq!(state["logs"]["logGroups"]["/drifted"]["retentionInDays"], 7);
     assert_eq!(state["logs"]["logGroups"]["/kept"]["tags"], json!({}));
@@ -133,8 +156,14 @@ async fn a_new_profile_in_preview_gets_a_plan_and_no_finalizer() -> Result<()> {
     let mut spec = applied();
     spec["mode"] = json!("Preview");
     there.apply("p", spec).await?;
-    let profile = until(&there.profiles(), "p", "the plan is told", |profile| see::current(profile).then(|| profile.clone())).await?;
-    assert_eq!(lines(&profile.status.clone().unwrap_or_default().plan).len(), 6);
+    let profile = until(&there.profiles(), "p", "the plan is told", |profile| {
+        see::current(profile).then(|| profile.clone())
+    })
+    .await?;
+    assert_eq!(
+        lines(&profile.status.clone().unwrap_or_default().plan).len(),
+        6
+    );
     assert_eq!(profile.metadata.finalizers, None);
     assert_eq!(verdict(&profile, "AwsSynced"), "False Drifted");
     assert_eq!(writes(&there, 0).await?, counts([]));
@@ -153,23 +182,35 @@ async fn a_suspended_profile_is_not_looked_at_and_goes_on_where_it_was() -> Resu
     suspended["logs"]["groups"][1]["retentionInDays"] = json!(30);
     there.apply("p", suspended.clone()).await?;
     let profile = until(&there.profiles(), "p", "it is suspended", |profile| {
-        (see::current(profile) && verdict(profile, "Ready") == "Unknown Suspended").then(|| profile.clone())
+        (see::current(profile) && verdict(profile, "Ready") == "Unknown Suspended")
+            .then(|| profile.clone())
     })
     .await?;
     assert_eq!(verdict(&profile, "AwsSynced"), "Unknown Suspended");
-    edit(&there, |state| state["xray"]["samplingRules"]["changed"]["fixedRate"] = json!(0.9)).await?;
+    edit(&there, |state| {
+        state["xray"]["samplingRules"]["changed"]["fixedRate"] = json!(0.9)
+    })
+    .await?;
     let mark = mark(&there).await?;
     // Another profile's reconcile shows that this one had its turn.
     see::request(&there, "p").await?;
-    there.apply("other", json!({"logs": {"groups": [{"name": "/other"}]}})).await?;
+    there
+        .apply("other", json!({"logs": {"groups": [{"name": "/other"}]}}))
+        .await?;
     ready(&there, "other").await?;
-    assert_eq!(writes(&there, mark).await?, counts([("logs.CreateLogGroup", 1)]));
+    assert_eq!(
+        writes(&there, mark).await?,
+        counts([("logs.CreateLogGroup", 1)])
+    );
 
     suspended["mode"] = json!("Apply");
     there.apply("p", suspended).await?;
     ready(&there, "p").await?;
     let state = see::state(&there).await?;
-    assert_eq!(state["logs"]["logGroups"]["/drifted"]["retentionInDays"], 30);
+    assert_eq!(
+        state["logs"]["logGroups"]["/drifted"]["retentionInDays"],
+        30
+    );
     look_again(&there, "p").await?;
     let state = see::state(&there).await?;
     assert_eq!(state["xray"]["samplingRules"]["changed"]["fixedRate"], 0.1);

@@ -33,9 +33,14 @@ async fn without_credentials_the_operator_runs_and_says_so() -> Result<()> {
     operator.ready().await?;
     there.apply("p", spec()).await?;
     let sentence = synced(&there, "p", "False CredentialsMissing").await?;
-    assert!(sentence.contains("Give the operator credentials (IRSA, Pod Identity or a Secret)"), "{sentence}");
+    assert!(
+        sentence.contains("Give the operator credentials (IRSA, Pod Identity or a Secret)"),
+        "{sentence}"
+    );
     // A profile that needs no AWS does not mind.
-    there.apply("other", json!({"service": {"name": "backend"}})).await?;
+    there
+        .apply("other", json!({"service": {"name": "backend"}}))
+        .await?;
     ready(&there, "other").await?;
     operator.process().check()?;
     Ok(())
@@ -44,13 +49,21 @@ async fn without_credentials_the_operator_runs_and_says_so() -> Result<()> {
 #[tokio::test]
 async fn credentials_that_become_valid_are_used() -> Result<()> {
     let there = Installation::new().await?;
-    there.aws().control().set_accounts(&[("AKIASOMEBODY", "999999999999")]).await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIASOMEBODY", "999999999999")])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there.apply("p", spec()).await?;
     synced(&there, "p", "False CredentialsMissing").await?;
     assert_eq!(writes(&there, 0).await?, counts([]));
-    there.aws().control().set_accounts(&[("AKIATRACEWRIGHTTEST1", see::ACCOUNT)]).await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIATRACEWRIGHTTEST1", see::ACCOUNT)])
+        .await?;
     ready(&there, "p").await?;
     Ok(())
 }
@@ -60,10 +73,21 @@ async fn what_aws_denies_is_named_and_tried_again() -> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    let fault = there.aws().control().inject(&Fault::error("xray.GetGroups", 403, "AccessDeniedException")).await?;
+    let fault = there
+        .aws()
+        .control()
+        .inject(&Fault::error(
+            "xray.GetGroups",
+            403,
+            "AccessDeniedException",
+        ))
+        .await?;
     there.apply("p", spec()).await?;
     let sentence = synced(&there, "p", "False AccessDenied").await?;
-    assert!(sentence.contains("xray.GetGroups") && sentence.contains("IAM policy"), "{sentence}");
+    assert!(
+        sentence.contains("xray.GetGroups") && sentence.contains("IAM policy"),
+        "{sentence}"
+    );
     there.aws().control().remove(fault).await?;
     ready(&there, "p").await?;
     Ok(())
@@ -74,10 +98,21 @@ async fn what_is_denied_for_one_object_holds_no_other_up() -> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    let fault = there.aws().control().inject(&Fault::error("logs.CreateLogGroup", 400, "AccessDeniedException")).await?;
+    let fault = there
+        .aws()
+        .control()
+        .inject(&Fault::error(
+            "logs.CreateLogGroup",
+            400,
+            "AccessDeniedException",
+        ))
+        .await?;
     there.apply("p", spec()).await?;
     let sentence = synced(&there, "p", "False AccessDenied").await?;
-    assert!(sentence.contains("log group /l: logs.CreateLogGroup failed"), "{sentence}");
+    assert!(
+        sentence.contains("log group /l: logs.CreateLogGroup failed"),
+        "{sentence}"
+    );
     for name in ["g", "r"] {
         in_state(&there, "p", name, ItemState::Synced).await?;
     }
@@ -92,12 +127,25 @@ async fn a_denial_right_after_a_creation_passes() -> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    there.aws().control().inject(&Fault::error("logs.PutRetentionPolicy", 400, "AccessDeniedException").times(2)).await?;
+    there
+        .aws()
+        .control()
+        .inject(&Fault::error("logs.PutRetentionPolicy", 400, "AccessDeniedException").times(2))
+        .await?;
     there.apply("p", spec()).await?;
     ready(&there, "p").await?;
-    assert_eq!(see::part(&there, "/logs/logGroups/~1l/retentionInDays").await?, 7);
+    assert_eq!(
+        see::part(&there, "/logs/logGroups/~1l/retentionInDays").await?,
+        7
+    );
     let made = writes(&there, 0).await?;
-    assert_eq!((made.get("logs.CreateLogGroup"), made.get("logs.PutRetentionPolicy")), (Some(&1), Some(&3)));
+    assert_eq!(
+        (
+            made.get("logs.CreateLogGroup"),
+            made.get("logs.PutRetentionPolicy")
+        ),
+        (Some(&1), Some(&3))
+    );
     Ok(())
 }
 
@@ -106,19 +154,35 @@ async fn an_aws_that_fails_or_is_away_is_unreachable_until_it_is_back() -> Resul
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    there.aws().control().inject(&Fault::error("xray.*", 503, "ServiceUnavailable")).await?;
+    there
+        .aws()
+        .control()
+        .inject(&Fault::error("xray.*", 503, "ServiceUnavailable"))
+        .await?;
     there.apply("p", spec()).await?;
     let sentence = synced(&there, "p", "False Unreachable").await?;
-    assert!(sentence.contains("Check the network, the region and the AWS endpoint"), "{sentence}");
+    assert!(
+        sentence.contains("Check the network, the region and the AWS endpoint"),
+        "{sentence}"
+    );
     there.aws().control().clear_faults().await?;
     let before = ready(&there, "p").await?;
 
     // What was known stays on show while nothing can be seen.
-    there.aws().control().inject(&Fault::error("logs.*", 500, "InternalFailure")).await?;
+    there
+        .aws()
+        .control()
+        .inject(&Fault::error("logs.*", 500, "InternalFailure"))
+        .await?;
     see::request(&there, "p").await?;
     synced(&there, "p", "False Unreachable").await?;
     let now = there.profiles().get("p").await?;
-    let items = |profile: &tracewright_core::crd::ObservabilityProfile| profile.status.clone().map(|status| (status.groups, status.log_groups));
+    let items = |profile: &tracewright_core::crd::ObservabilityProfile| {
+        profile
+            .status
+            .clone()
+            .map(|status| (status.groups, status.log_groups))
+    };
     assert_eq!(items(&now), items(&before));
     there.aws().control().clear_faults().await?;
     ready(&there, "p").await?;
@@ -128,7 +192,10 @@ async fn an_aws_that_fails_or_is_away_is_unreachable_until_it_is_back() -> Resul
 #[tokio::test]
 async fn an_endpoint_where_nobody_listens_is_unreachable() -> Result<()> {
     let there = Installation::new().await?;
-    let mut operator = there.operator().env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").start()?;
+    let mut operator = there
+        .operator()
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .start()?;
     operator.ready().await?;
     there.apply("p", spec()).await?;
     synced(&there, "p", "False Unreachable").await?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use support::Installation;
 use support::aws::Fault;
-use support::installation::{allow, apply};
+use support::installation::apply;
 
 use super::see::{self, counts, ready, synced, until, verdict, writes};
 
@@ -27,7 +27,12 @@ async fn held_by(there: &Installation, account: &str) -> Result<Value> {
 #[tokio::test]
 async fn an_allowed_role_is_assumed_for_the_profiles_own_calls_only() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", "arn:aws:iam::111122223333:role/*")]).await?;
+    there
+        .allow(&[(
+            "tracewright.dev/allowed-role-arns",
+            "arn:aws:iam::111122223333:role/*",
+        )])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there.apply("team", spec(Some(ROLE))).await?;
@@ -35,11 +40,26 @@ async fn an_allowed_role_is_assumed_for_the_profiles_own_calls_only() -> Result<
     // The same names, in two accounts: no conflict.
     for (name, account) in [("team", TEAM), ("own", see::ACCOUNT)] {
         let profile = ready(&there, name).await?;
-        assert_eq!(profile.status.and_then(|status| status.account_id).as_deref(), Some(account));
+        assert_eq!(
+            profile
+                .status
+                .and_then(|status| status.account_id)
+                .as_deref(),
+            Some(account)
+        );
         let tags = held_by(&there, account).await?["/l"]["tags"].clone();
         assert_eq!(tags, see::marked(&there, name, "Retain"));
     }
-    assert!(there.aws().control().calls(0).await?.of("sts.AssumeRole").ok >= 1);
+    assert!(
+        there
+            .aws()
+            .control()
+            .calls(0)
+            .await?
+            .of("sts.AssumeRole")
+            .ok
+            >= 1
+    );
     there.profiles().delete("team", &Default::default()).await?;
     see::gone(&there, "team").await?;
     let state = there.aws().control().state(TEAM, see::REGION).await?;
@@ -51,15 +71,25 @@ async fn an_allowed_role_is_assumed_for_the_profiles_own_calls_only() -> Result<
 #[tokio::test]
 async fn a_role_that_is_not_allowed_is_not_even_tried() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", "arn:aws:iam::111122223333:role/other")]).await?;
+    there
+        .allow(&[(
+            "tracewright.dev/allowed-role-arns",
+            "arn:aws:iam::111122223333:role/other",
+        )])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there.apply("p", spec(Some(ROLE))).await?;
     let sentence = synced(&there, "p", "False RoleNotAllowed").await?;
-    assert!(sentence.contains(ROLE) && sentence.contains("tracewright.dev/allowed-role-arns"), "{sentence}");
+    assert!(
+        sentence.contains(ROLE) && sentence.contains("tracewright.dev/allowed-role-arns"),
+        "{sentence}"
+    );
     assert_eq!(there.aws().control().calls(0).await?.of("").ok, 0);
     // It goes on as soon as the admin allows it.
-    there.allow(&[("tracewright.dev/allowed-role-arns", ROLE)]).await?;
+    there
+        .allow(&[("tracewright.dev/allowed-role-arns", ROLE)])
+        .await?;
     ready(&there, "p").await?;
     Ok(())
 }
@@ -67,7 +97,12 @@ async fn a_role_that_is_not_allowed_is_not_even_tried() -> Result<()> {
 #[tokio::test]
 async fn the_annotation_of_one_namespace_is_worth_nothing_in_another() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", "*"), ("tracewright.dev/allow-adopt", "*")]).await?;
+    there
+        .allow(&[
+            ("tracewright.dev/allowed-role-arns", "*"),
+            ("tracewright.dev/allow-adopt", "*"),
+        ])
+        .await?;
     let rivals = support::Namespace::create(there.control_plane(), "rival").await?;
     // An annotation on the profile itself is the author's, not the admin's.
     let mut operator = there.operator().start()?;
@@ -77,7 +112,13 @@ async fn the_annotation_of_one_namespace_is_worth_nothing_in_another() -> Result
     apply(&rivals.api(), "p", spec(Some(ROLE))).await?;
     let annotate = json!({"metadata": {"annotations": {"tracewright.dev/allowed-role-arns": "*"}}});
     let profiles = rivals.api::<tracewright_core::crd::ObservabilityProfile>();
-    profiles.patch("p", &Default::default(), &kube::api::Patch::Merge(&annotate)).await?;
+    profiles
+        .patch(
+            "p",
+            &Default::default(),
+            &kube::api::Patch::Merge(&annotate),
+        )
+        .await?;
     until(&profiles, "p", "it is refused", |profile| {
         (verdict(profile, "AwsSynced") == "False RoleNotAllowed").then_some(())
     })
@@ -88,13 +129,20 @@ async fn the_annotation_of_one_namespace_is_worth_nothing_in_another() -> Result
 #[tokio::test]
 async fn a_right_that_is_taken_away_ends_at_once() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", ROLE)]).await?;
-    let mut operator = there.operator().env("TRACEWRIGHT_DELETION_TIMEOUT", "2s").start()?;
+    there
+        .allow(&[("tracewright.dev/allowed-role-arns", ROLE)])
+        .await?;
+    let mut operator = there
+        .operator()
+        .env("TRACEWRIGHT_DELETION_TIMEOUT", "2s")
+        .start()?;
     operator.ready().await?;
     there.apply("p", spec(Some(ROLE))).await?;
     ready(&there, "p").await?;
     let since = see::mark(&there).await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", "")]).await?;
+    there
+        .allow(&[("tracewright.dev/allowed-role-arns", "")])
+        .await?;
     synced(&there, "p", "False RoleNotAllowed").await?;
     // Not even to clean up; what stays is recorded.
     there.profiles().delete("p", &Default::default()).await?;
@@ -108,13 +156,21 @@ async fn a_right_that_is_taken_away_ends_at_once() -> Result<()> {
 #[tokio::test]
 async fn a_role_that_aws_refuses_is_told_and_tried_again() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", ROLE)]).await?;
+    there
+        .allow(&[("tracewright.dev/allowed-role-arns", ROLE)])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    there.aws().control().inject(&Fault::error("sts.AssumeRole", 403, "AccessDenied")).await?;
+    there
+        .aws()
+        .control()
+        .inject(&Fault::error("sts.AssumeRole", 403, "AccessDenied"))
+        .await?;
     there.apply("p", spec(Some(ROLE))).await?;
     // It holds up no profile of another identity.
-    there.apply("own", json!({"logs": {"groups": [{"name": "/own"}]}})).await?;
+    there
+        .apply("own", json!({"logs": {"groups": [{"name": "/own"}]}}))
+        .await?;
     ready(&there, "own").await?;
     let sentence = synced(&there, "p", "False AccessDenied").await?;
     assert!(sentence.contains(ROLE), "{sentence}");
@@ -126,19 +182,31 @@ async fn a_role_that_aws_refuses_is_told_and_tried_again() -> Result<()> {
 #[tokio::test]
 async fn two_roles_of_one_account_share_one_picture_and_one_pace() -> Result<()> {
     let there = Installation::new().await?;
-    there.allow(&[("tracewright.dev/allowed-role-arns", "*")]).await?;
+    there
+        .allow(&[("tracewright.dev/allowed-role-arns", "*")])
+        .await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     let role = |name: &str| format!("arn:aws:iam::{TEAM}:role/{name}");
-    let spec = |name: &str| {
-        json!({"aws": {"region": see::REGION, "roleArn": role(name)}, "logs": {"groups": [{"name": format!("/{name}")}, {"name": "/shared"}]}})
-    };
+    let spec = |name: &str| json!({"aws": {"region": see::REGION, "roleArn": role(name)}, "logs": {"groups": [{"name": format!("/{name}")}, {"name": "/shared"}]}});
     there.apply("first", spec("first")).await?;
     ready(&there, "first").await?;
     there.apply("second", spec("second")).await?;
     // Another role, and the same account: the name is taken.
-    see::in_state(&there, "second", "/shared", tracewright_core::crd::status::ItemState::Conflict).await?;
-    see::in_state(&there, "second", "/second", tracewright_core::crd::status::ItemState::Synced).await?;
+    see::in_state(
+        &there,
+        "second",
+        "/shared",
+        tracewright_core::crd::status::ItemState::Conflict,
+    )
+    .await?;
+    see::in_state(
+        &there,
+        "second",
+        "/second",
+        tracewright_core::crd::status::ItemState::Synced,
+    )
+    .await?;
     let calls = there.aws().control().calls(0).await?;
     assert_eq!(calls.of("").throttled, 0);
     Ok(())

@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use support::installation::CLUSTER;
@@ -23,17 +22,27 @@ pub const REGION: &str = "us-east-1";
 /// A profile's condition.
 pub fn condition<'a>(profile: &'a ObservabilityProfile, type_: &str) -> Option<&'a Condition> {
     let status = profile.status.as_ref()?;
-    status.conditions.iter().find(|condition| condition.type_ == type_)
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
 }
 
 /// Status and reason of a condition, `True Synced`.
 pub fn verdict(profile: &ObservabilityProfile, type_: &str) -> String {
-    condition(profile, type_).map_or_else(|| "none".to_owned(), |it| format!("{} {}", it.status, it.reason))
+    condition(profile, type_).map_or_else(
+        || "none".to_owned(),
+        |it| format!("{} {}", it.status, it.reason),
+    )
 }
 
 /// All items of a status, whatever their kind.
 pub fn items(status: &ObservabilityProfileStatus) -> impl Iterator<Item = &ItemStatus> {
-    status.groups.iter().chain(&status.sampling_rules).chain(&status.log_groups)
+    status
+        .groups
+        .iter()
+        .chain(&status.sampling_rules)
+        .chain(&status.log_groups)
 }
 
 /// How an object of a profile stands.
@@ -49,7 +58,10 @@ pub async fn until<T>(
     look: impl Fn(&ObservabilityProfile) -> Option<T>,
 ) -> Result<T> {
     let seen = eventually(LONG, format!("{name}: {what}"), async || {
-        let profile = profiles.get(name).await.map_err(|error| error.to_string())?;
+        let profile = profiles
+            .get(name)
+            .await
+            .map_err(|error| error.to_string())?;
         look(&profile).ok_or_else(|| format!("{:?}", profile.status))
     });
     Ok(seen.await?)
@@ -57,7 +69,10 @@ pub async fn until<T>(
 
 /// Whether the status speaks of the profile as it is now.
 pub fn current(profile: &ObservabilityProfile) -> bool {
-    let observed = profile.status.as_ref().and_then(|status| status.observed_generation);
+    let observed = profile
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed.is_some() && observed == profile.metadata.generation
 }
 
@@ -73,27 +88,44 @@ pub async fn ready(there: &Installation, name: &str) -> Result<ObservabilityProf
 pub async fn synced(there: &Installation, name: &str, expected: &str) -> Result<String> {
     until(&there.profiles(), name, expected, |profile| {
         let found = current(profile) && verdict(profile, AWS_SYNCED) == expected;
-        found.then(|| condition(profile, AWS_SYNCED).map(|it| it.message.clone()).unwrap_or_default())
+        found.then(|| {
+            condition(profile, AWS_SYNCED)
+                .map(|it| it.message.clone())
+                .unwrap_or_default()
+        })
     })
     .await
 }
 
 /// Waits for the state of an object; its sentence.
-pub async fn in_state(there: &Installation, name: &str, object: &str, state: ItemState) -> Result<String> {
-    until(&there.profiles(), name, &format!("{object} is {state:?}"), |profile| {
-        let item = item(profile, object).filter(|item| current(profile) && item.state == state)?;
-        Some(item.message.clone().unwrap_or_default())
-    })
+pub async fn in_state(
+    there: &Installation,
+    name: &str,
+    object: &str,
+    state: ItemState,
+) -> Result<String> {
+    until(
+        &there.profiles(),
+        name,
+        &format!("{object} is {state:?}"),
+        |profile| {
+            let item =
+                item(profile, object).filter(|item| current(profile) && item.state == state)?;
+            Some(item.message.clone().unwrap_or_default())
+        },
+    )
     .await
 }
 
 /// Waits until a profile is gone.
 pub async fn gone(there: &Installation, name: &str) -> Result<()> {
     let profiles = there.profiles();
-    eventually(LONG, format!("{name} is gone"), async || match profiles.get_opt(name).await {
-        Ok(None) => Ok(()),
-        Ok(Some(profile)) => Err(format!("{:?}", profile.status)),
-        Err(error) => Err(error.to_string()),
+    eventually(LONG, format!("{name} is gone"), async || {
+        match profiles.get_opt(name).await {
+            Ok(None) => Ok(()),
+            Ok(Some(profile)) => Err(format!("{:?}", profile.status)),
+            Err(error) => Err(error.to_string()),
+        }
     })
     .await?;
     Ok(())
@@ -106,9 +138,21 @@ pub async fn look_again(there: &Installation, name: &str) -> Result<()> {
         let mark = mark(there).await?;
         request(there, name).await?;
         let seen = eventually(LONG, "AWS is looked at again", async || {
-            let calls = there.aws().control().calls(mark).await.map_err(|error| error.to_string())?;
-            let reads = calls.of("xray.GetGroups").ok.min(calls.of("xray.GetSamplingRules").ok);
-            if reads > 0 { Ok(()) } else { Err(format!("{:?}", calls.counts)) }
+            let calls = there
+                .aws()
+                .control()
+                .calls(mark)
+                .await
+                .map_err(|error| error.to_string())?;
+            let reads = calls
+                .of("xray.GetGroups")
+                .ok
+                .min(calls.of("xray.GetSamplingRules").ok);
+            if reads > 0 {
+                Ok(())
+            } else {
+                Err(format!("{:?}", calls.counts))
+            }
         });
         seen.await?;
     }
@@ -117,9 +161,15 @@ pub async fn look_again(there: &Installation, name: &str) -> Result<()> {
 
 /// Asks for a fresh look by annotation.
 pub async fn request(there: &Installation, name: &str) -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos().to_string();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)?
+        .as_nanos()
+        .to_string();
     let patch = json!({"metadata": {"annotations": {annotation::RECONCILE_REQUESTED_AT: now}}});
-    there.profiles().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    there
+        .profiles()
+        .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
     Ok(())
 }
 
@@ -130,14 +180,22 @@ pub async fn state(there: &Installation) -> Result<Value> {
 
 /// One part of it; `Null` where there is none.
 pub async fn part(there: &Installation, pointer: &str) -> Result<Value> {
-    Ok(state(there).await?.pointer(pointer).cloned().unwrap_or_default())
+    Ok(state(there)
+        .await?
+        .pointer(pointer)
+        .cloned()
+        .unwrap_or_default())
 }
 
 /// Changes something in AWS behind the operator's back.
 pub async fn edit(there: &Installation, change: impl FnOnce(&mut Value)) -> Result<()> {
     let mut state = state(there).await?;
     change(&mut state);
-    there.aws().control().set_state(ACCOUNT, REGION, &state).await?;
+    there
+        .aws()
+        .control()
+        .set_state(ACCOUNT, REGION, &state)
+        .await?;
     Ok(())
 }
 
@@ -145,10 +203,15 @@ pub async fn edit(there: &Installation, change: impl FnOnce(&mut Value)) -> Resu
 pub async fn take_away(there: &Installation, pointer: &str, name: &str) -> Result<()> {
     let mut taken = None;
     edit(there, |state| {
-        taken = state.pointer_mut(pointer).and_then(Value::as_object_mut).and_then(|objects| objects.remove(name));
+        taken = state
+            .pointer_mut(pointer)
+            .and_then(Value::as_object_mut)
+            .and_then(|objects| objects.remove(name));
     })
     .await?;
-    taken.map(drop).with_context(|| format!("{pointer} has no {name}"))
+    taken
+        .map(drop)
+        .with_context(|| format!("{pointer} has no {name}"))
 }
 
 /// The number of the last call so far.
@@ -159,25 +222,45 @@ pub async fn mark(there: &Installation) -> Result<u64> {
 /// The calls since a mark that change something or try to, by operation.
 pub async fn writes(there: &Installation, since: u64) -> Result<BTreeMap<String, u64>> {
     let calls = there.aws().control().calls(since).await?;
-    let writes = calls.counts.into_iter().filter(|(operation, _)| is_write(operation));
-    Ok(writes.map(|(operation, counts)| (operation, counts.ok + counts.throttled + counts.error)).collect())
+    let writes = calls
+        .counts
+        .into_iter()
+        .filter(|(operation, _)| is_write(operation));
+    Ok(writes
+        .map(|(operation, counts)| (operation, counts.ok + counts.throttled + counts.error))
+        .collect())
 }
 
 fn is_write(operation: &str) -> bool {
-    let name = operation.split_once('.').map_or(operation, |(_, name)| name);
-    !["Get", "List", "Describe", "AssumeRole"].iter().any(|read| name.starts_with(read))
+    let name = operation
+        .split_once('.')
+        .map_or(operation, |(_, name)| name);
+    !["Get", "List", "Describe", "AssumeRole"]
+        .iter()
+        .any(|read| name.starts_with(read))
 }
 
 /// Operations and how often each is called.
 pub fn counts<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
-    counts.into_iter().map(|(operation, count)| (operation.to_owned(), count)).collect()
+    counts
+        .into_iter()
+        .map(|(operation, count)| (operation.to_owned(), count))
+        .collect()
 }
 
 /// Waits until AWS holds what `look` is content with.
-pub async fn aws_until(there: &Installation, what: &str, look: impl Fn(&Value) -> bool) -> Result<Value> {
+pub async fn aws_until(
+    there: &Installation,
+    what: &str,
+    look: impl Fn(&Value) -> bool,
+) -> Result<Value> {
     let seen = eventually(LONG, what, async || {
         let state = state(there).await.map_err(|error| error.to_string())?;
-        if look(&state) { Ok(state) } else { Err(state.to_string()) }
+        if look(&state) {
+            Ok(state)
+        } else {
+            Err(state.to_string())
+        }
     });
     Ok(seen.await?)
 }

@@ -28,7 +28,12 @@ thread_local! {
 }
 
 impl SpanLines {
-    pub(crate) fn new(console: Console, resource: &Resource, limits: Limits, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        console: Console,
+        resource: &Resource,
+        limits: Limits,
+        metrics: &Metrics,
+    ) -> Self {
         let mut end = b",\"resource\":{\"attributes\":".to_vec();
         attributes(&mut end, &resource.attributes, None);
         end.extend_from_slice(b"}}\n");
@@ -136,7 +141,9 @@ fn attributes(out: &mut Vec<u8>, attributes: &[KeyValue], value_chars: Option<us
             Value::Array(Array::I64(values)) => json(out, values),
             Value::Array(Array::F64(values)) => json(out, values),
             Value::Array(Array::String(values)) => {
-                list(out, values, |out, value| json(out, cut(value.as_str(), value_chars)));
+                list(out, values, |out, value| {
+                    json(out, cut(value.as_str(), value_chars))
+                });
             }
             other => json(out, cut(&other.as_str(), value_chars)),
         }
@@ -144,7 +151,11 @@ fn attributes(out: &mut Vec<u8>, attributes: &[KeyValue], value_chars: Option<us
     out.push(b'}');
 }
 
-fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
     out.push(b'[');
     for (n, item) in items.into_iter().enumerate() {
         if n > 0 {
@@ -164,7 +175,10 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     for byte in bytes {
-        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        out.extend_from_slice(&[
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]);
     }
     out.push(b'"');
 }
@@ -180,10 +194,21 @@ mod tests {
 
     #[test]
     fn a_span_is_one_line_of_json() {
-        let own = SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, false, TraceState::NONE);
+        let own = SpanContext::new(
+            TraceId::from(1),
+            SpanId::from(2),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        );
         let at = |micros: u64| UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + micros);
         let mut events = SpanEvents::default();
-        events.events.push(Event::new("exception", at(1), vec![KeyValue::new("exception.type", "E")], 0));
+        events.events.push(Event::new(
+            "exception",
+            at(1),
+            vec![KeyValue::new("exception.type", "E")],
+            0,
+        ));
         let mut links = SpanLinks::default();
         links.links.push(Link::new(own.clone(), vec![], 0));
         let span = SpanData {

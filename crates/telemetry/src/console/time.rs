@@ -16,9 +16,11 @@ pub(crate) fn write_time(out: &mut Vec<u8>, time: SystemTime) {
     LAST.with_borrow_mut(|(second, text)| {
         if *second != since.as_secs() {
             *second = since.as_secs();
-            let timestamp = Timestamp::from_second(since.as_secs().try_into().unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+            let timestamp = Timestamp::from_second(since.as_secs().try_into().unwrap_or(i64::MAX))
+                .unwrap_or(Timestamp::MAX);
             text.clear();
-            write!(text, "{}", timestamp.strftime("%Y-%m-%dT%H:%M:%S")).expect("writing to a string cannot fail");
+            write!(text, "{}", timestamp.strftime("%Y-%m-%dT%H:%M:%S"))
+                .expect("writing to a string cannot fail");
         }
         out.extend_from_slice(text.as_bytes());
     });

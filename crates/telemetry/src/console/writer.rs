@@ -43,8 +43,15 @@ struct Waiting {
 
 impl Console {
     /// Starts the thread. Without one, which the system may refuse, lines find no room.
-    pub(crate) fn start(spans: impl Write + Send + 'static, logs: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new(), written: Condvar::new() });
+    pub(crate) fn start(
+        spans: impl Write + Send + 'static,
+        logs: impl Write + Send + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+            written: Condvar::new(),
+        });
         let writer = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("telemetry-lines".into());
         // The thread lives as long as the process: there is always one more line that may come.
@@ -82,7 +89,9 @@ impl Console {
         waiting.hurry = true;
         self.0.changed.notify_one();
         let time_left = deadline.saturating_duration_since(Instant::now());
-        let pending = |waiting: &mut Waiting| waiting.writing || !waiting.spans.is_empty() || !waiting.logs.is_empty();
+        let pending = |waiting: &mut Waiting| {
+            waiting.writing || !waiting.spans.is_empty() || !waiting.logs.is_empty()
+        };
         let (mut waiting, timeout) = self
             .0
             .written
@@ -103,7 +112,10 @@ impl Shared {
         loop {
             let waiting = self.lock();
             let empty = |waiting: &mut Waiting| waiting.spans.is_empty() && waiting.logs.is_empty();
-            let waiting = self.changed.wait_while(waiting, empty).unwrap_or_else(PoisonError::into_inner);
+            let waiting = self
+                .changed
+                .wait_while(waiting, empty)
+                .unwrap_or_else(PoisonError::into_inner);
             let (mut waiting, _) = self
                 .changed
                 .wait_timeout_while(waiting, GATHER, |waiting| !waiting.hurry)
@@ -170,10 +182,18 @@ mod tests {
         let console = Console::start(Gate(gate, spans), std::io::sink());
         let line = [b'x'; 64 * 1024];
         let begin = Instant::now();
-        let taken = (0..1_000).filter(|_| console.write(Stream::Spans, &line)).count();
+        let taken = (0..1_000)
+            .filter(|_| console.write(Stream::Spans, &line))
+            .count();
         assert!(begin.elapsed() < Duration::from_secs(10));
-        assert!(taken <= 2 * (MAX_WAITING_BYTES / line.len()), "{taken} lines were kept");
-        assert!(!console.flush(Instant::now() + Duration::from_millis(20)), "the pipe is stuck");
+        assert!(
+            taken <= 2 * (MAX_WAITING_BYTES / line.len()),
+            "{taken} lines were kept"
+        );
+        assert!(
+            !console.flush(Instant::now() + Duration::from_millis(20)),
+            "the pipe is stuck"
+        );
         drop(open);
         assert!(console.flush(in_a_minute()));
     }

@@ -64,7 +64,9 @@ pub(super) fn batches(mut events: Vec<LogEvent>, now_ms: i64) -> Batches {
     for event in events {
         let is_full = batch.len() == MAX_BATCH_EVENTS
             || bytes + event.size() > MAX_BATCH_BYTES
-            || batch.first().is_some_and(|first| event.timestamp - first.timestamp >= MAX_SPAN_MS);
+            || batch
+                .first()
+                .is_some_and(|first| event.timestamp - first.timestamp >= MAX_SPAN_MS);
         if is_full {
             result.batches.push(std::mem::take(&mut batch));
             bytes = 0;
@@ -100,15 +102,36 @@ mod tests {
 
     #[test]
     fn a_batch_is_closed_by_count_by_bytes_and_by_a_day() {
-        let lengths = |events| batches(events, NOW).batches.iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(lengths((0..10_001).map(|_| event(NOW, 1)).collect()), [10_000, 1]);
-        assert_eq!(lengths((0..5).map(|_| event(NOW, MAX_EVENT_BYTES)).collect()), [4, 1], "26 bytes count for each");
-        assert_eq!(lengths(vec![event(NOW - MAX_SPAN_MS, 1), event(NOW - 1, 1), event(NOW, 1)]), [2, 1]);
+        let lengths = |events| {
+            batches(events, NOW)
+                .batches
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            lengths((0..10_001).map(|_| event(NOW, 1)).collect()),
+            [10_000, 1]
+        );
+        assert_eq!(
+            lengths((0..5).map(|_| event(NOW, MAX_EVENT_BYTES)).collect()),
+            [4, 1],
+            "26 bytes count for each"
+        );
+        assert_eq!(
+            lengths(vec![
+                event(NOW - MAX_SPAN_MS, 1),
+                event(NOW - 1, 1),
+                event(NOW, 1)
+            ]),
+            [2, 1]
+        );
     }
 
     #[test]
     fn events_outside_of_the_window_are_counted_and_left_out() {
-        let events = [-MAX_AGE_MS - 1, -MAX_AGE_MS, MAX_AHEAD_MS, MAX_AHEAD_MS + 1].map(|offset| event(NOW + offset, 1));
+        let events = [-MAX_AGE_MS - 1, -MAX_AGE_MS, MAX_AHEAD_MS, MAX_AHEAD_MS + 1]
+            .map(|offset| event(NOW + offset, 1));
         let result = batches(events.to_vec(), NOW);
         assert_eq!((result.too_old, result.too_new), (1, 1));
         assert_eq!(result.batches.concat().len(), 2);

@@ -26,7 +26,10 @@ pub(crate) struct CloudWatch {
 
 impl CloudWatch {
     pub(crate) fn new(settings: LogShipping) -> Self {
-        Self { settings, client: OnceCell::new() }
+        Self {
+            settings,
+            client: OnceCell::new(),
+        }
     }
 
     async fn client(&self) -> &Client {
@@ -62,7 +65,9 @@ impl CloudWatch {
         };
         let text = format!("log group {group}, stream {stream}: {text}");
         match error.code() {
-            Some("InvalidParameterException" | "ValidationException" | "SerializationException") => PutError::Refused(text),
+            Some(
+                "InvalidParameterException" | "ValidationException" | "SerializationException",
+            ) => PutError::Refused(text),
             _ => PutError::Passing(text),
         }
     }
@@ -71,16 +76,29 @@ impl CloudWatch {
 impl LogSink for CloudWatch {
     async fn put(&self, events: &[LogEvent]) -> Result<Rejected, PutError> {
         let events = events.iter().map(|event| {
-            let event = InputLogEvent::builder().timestamp(event.timestamp).message(&event.message);
-            event.build().map_err(|error| PutError::Refused(error.to_string()))
+            let event = InputLogEvent::builder()
+                .timestamp(event.timestamp)
+                .message(&event.message);
+            event
+                .build()
+                .map_err(|error| PutError::Refused(error.to_string()))
         });
         let events: Vec<InputLogEvent> = events.collect::<Result<_, _>>()?;
         let count = events.len() as u64;
         let call = self.client().await.put_log_events();
-        let call = call.log_group_name(&self.settings.group).log_stream_name(&self.settings.stream);
+        let call = call
+            .log_group_name(&self.settings.group)
+            .log_stream_name(&self.settings.stream);
         match call.set_log_events(Some(events)).send().await {
-            Ok(answer) => Ok(answer.rejected_log_events_info().map(|info| rejected(info, count)).unwrap_or_default()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            Ok(answer) => Ok(answer
+                .rejected_log_events_info()
+                .map(|info| rejected(info, count))
+                .unwrap_or_default()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_resource_not_found_exception()) =>
+            {
                 Err(PutError::NoStream)
             }
             Err(error) => Err(self.failure(&error)),
@@ -89,15 +107,19 @@ impl LogSink for CloudWatch {
 
     async fn create_stream(&self) -> Result<(), PutError> {
         let call = self.client().await.create_log_stream();
-        let call = call.log_group_name(&self.settings.group).log_stream_name(&self.settings.stream);
+        let call = call
+            .log_group_name(&self.settings.group)
+            .log_stream_name(&self.settings.stream);
         match call.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(CreateLogStreamError::ResourceAlreadyExistsException(_)) => Ok(()),
-                Some(CreateLogStreamError::ResourceNotFoundException(_)) => Err(PutError::Passing(format!(
-                    "there is no log group {}; it must be created first (by a profile's logs.groups, for example)",
-                    self.settings.group
-                ))),
+                Some(CreateLogStreamError::ResourceNotFoundException(_)) => {
+                    Err(PutError::Passing(format!(
+                        "there is no log group {}; it must be created first (by a profile's logs.groups, for example)",
+                        self.settings.group
+                    )))
+                }
                 _ => Err(self.failure(&error)),
             },
         }
@@ -106,12 +128,18 @@ impl LogSink for CloudWatch {
 
 /// The ranges as counts: events are too new from an index on, too old or expired before one.
 fn rejected(info: &RejectedLogEventsInfo, count: u64) -> Rejected {
-    let index = |index: Option<i32>| index.and_then(|index| u64::try_from(index).ok()).map(|index| index.min(count));
+    let index = |index: Option<i32>| {
+        index
+            .and_then(|index| u64::try_from(index).ok())
+            .map(|index| index.min(count))
+    };
     let too_old = index(info.too_old_log_event_end_index()).unwrap_or(0);
     Rejected {
         too_new: count - index(info.too_new_log_event_start_index()).unwrap_or(count),
         too_old,
-        expired: index(info.expired_log_event_end_index()).unwrap_or(0).saturating_sub(too_old),
+        expired: index(info.expired_log_event_end_index())
+            .unwrap_or(0)
+            .saturating_sub(too_old),
     }
 }
 
@@ -135,7 +163,10 @@ mod tests {
             (info(Some(99), Some(-1), Some(99)), (0, 0, 10)),
         ] {
             let rejected = rejected(&info, 10);
-            assert_eq!((rejected.too_new, rejected.too_old, rejected.expired), expected);
+            assert_eq!(
+                (rejected.too_new, rejected.too_old, rejected.expired),
+                expected
+            );
         }
     }
 }

@@ -39,8 +39,16 @@ pub(crate) struct LogLayer {
 
 impl LogLayer {
     /// `dropped_lines` counts what the console has no room for.
-    pub(crate) fn new(console: Console, shipper: Option<Arc<LogQueue>>, dropped_lines: Counter) -> Self {
-        Self { console, shipper, dropped_lines }
+    pub(crate) fn new(
+        console: Console,
+        shipper: Option<Arc<LogQueue>>,
+        dropped_lines: Counter,
+    ) -> Self {
+        Self {
+            console,
+            shipper,
+            dropped_lines,
+        }
     }
 }
 
@@ -69,7 +77,12 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             event.record(&mut *scratch);
             let (span, sampled_for_xray) = Context::map_current(|context| {
                 let span = context.span().span_context().clone();
-                (span, context.get::<Decision>().is_some_and(|decision| decision.sampled))
+                (
+                    span,
+                    context
+                        .get::<Decision>()
+                        .is_some_and(|decision| decision.sampled),
+                )
             });
             scratch.write_line(now, metadata, &span);
             if !self.console.write(Stream::Logs, &scratch.line) {
@@ -98,8 +111,18 @@ impl Scratch {
     }
 
     /// `2026-11-24T10:00:00.123456Z INFO target: message key=value trace_id=…`
-    fn write_line(&mut self, now: SystemTime, metadata: &tracing::Metadata<'_>, span: &SpanContext) {
-        let Self { message, text, line, .. } = self;
+    fn write_line(
+        &mut self,
+        now: SystemTime,
+        metadata: &tracing::Metadata<'_>,
+        span: &SpanContext,
+    ) {
+        let Self {
+            message,
+            text,
+            line,
+            ..
+        } = self;
         write_time(line, now);
         write!(line, " {:>5} {}: ", metadata.level(), metadata.target()).expect(TO_VECTOR);
         // One record is one line.
@@ -111,21 +134,43 @@ impl Scratch {
             }
         }
         if span.is_valid() {
-            write!(line, " trace_id={} span_id={}", span.trace_id(), span.span_id()).expect(TO_VECTOR);
+            write!(
+                line,
+                " trace_id={} span_id={}",
+                span.trace_id(),
+                span.span_id()
+            )
+            .expect(TO_VECTOR);
         }
         line.push(b'\n');
     }
 
     /// `{"level":…,"target":…,"message":…,"trace_id":…,"span_id":…,"xray_trace_id":…,<fields>}`
-    fn write_event(&mut self, metadata: &tracing::Metadata<'_>, span: &SpanContext, sampled_for_xray: bool) {
-        let Self { message, json, line, .. } = self;
+    fn write_event(
+        &mut self,
+        metadata: &tracing::Metadata<'_>,
+        span: &SpanContext,
+        sampled_for_xray: bool,
+    ) {
+        let Self {
+            message,
+            json,
+            line,
+            ..
+        } = self;
         line.clear();
         write!(line, "{{\"level\":\"{}\",\"target\":", metadata.level()).expect(TO_VECTOR);
         write_json(line, metadata.target());
         line.extend_from_slice(b",\"message\":");
         write_json(line, message.as_str());
         if span.is_valid() {
-            write!(line, ",\"trace_id\":\"{}\",\"span_id\":\"{}\"", span.trace_id(), span.span_id()).expect(TO_VECTOR);
+            write!(
+                line,
+                ",\"trace_id\":\"{}\",\"span_id\":\"{}\"",
+                span.trace_id(),
+                span.span_id()
+            )
+            .expect(TO_VECTOR);
             // X-Ray's console looks for its own spelling.
             if let Some(id) = xray_trace_id(span.trace_id()).filter(|_| sampled_for_xray) {
                 write!(line, ",\"xray_trace_id\":\"{id}\"").expect(TO_VECTOR);
@@ -135,15 +180,29 @@ impl Scratch {
         line.push(b'}');
     }
 
-    fn field(&mut self, field: &Field, value: &(impl Serialize + ?Sized), text: fmt::Arguments<'_>) {
+    fn field(
+        &mut self,
+        field: &Field,
+        value: &(impl Serialize + ?Sized),
+        text: fmt::Arguments<'_>,
+    ) {
         let name = field.name();
         // What the bridge from `log` adds; it is in the metadata.
         if name.starts_with("log.") {
             return;
         }
         write!(self.text, " {name}={text}").expect("writing to a string cannot fail");
-        let taken = ["level", "target", "message", "trace_id", "span_id", "xray_trace_id"].contains(&name);
-        self.json.extend_from_slice(if taken { b",\"fields." } else { b",\"" });
+        let taken = [
+            "level",
+            "target",
+            "message",
+            "trace_id",
+            "span_id",
+            "xray_trace_id",
+        ]
+        .contains(&name);
+        self.json
+            .extend_from_slice(if taken { b",\"fields." } else { b",\"" });
         self.json.extend_from_slice(name.as_bytes());
         self.json.extend_from_slice(b"\":");
         write_json(&mut self.json, value);

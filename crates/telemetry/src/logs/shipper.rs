@@ -50,8 +50,17 @@ pub(crate) enum PutError {
 }
 
 /// Ships what the queue holds until a closing flush.
-pub(crate) async fn run(queue: Arc<LogQueue>, sink: impl LogSink, metrics: Arc<Metrics>, mut flushes: Flushes) {
-    let shipper = Shipper { sink, health: Health::new("shipping logs to CloudWatch"), metrics };
+pub(crate) async fn run(
+    queue: Arc<LogQueue>,
+    sink: impl LogSink,
+    metrics: Arc<Metrics>,
+    mut flushes: Flushes,
+) {
+    let shipper = Shipper {
+        sink,
+        health: Health::new("shipping logs to CloudWatch"),
+        metrics,
+    };
     loop {
         let (cause, flush) = tokio::select! {
             biased;
@@ -60,7 +69,11 @@ pub(crate) async fn run(queue: Arc<LogQueue>, sink: impl LogSink, metrics: Arc<M
             () = sleep(SEND_INTERVAL) => ("interval", None),
         };
         let mut complete = true;
-        let Batches { batches, too_old, too_new } = batches(queue.take(), now_ms());
+        let Batches {
+            batches,
+            too_old,
+            too_new,
+        } = batches(queue.take(), now_ms());
         shipper.metrics.log_dropped("too_old").inc_by(too_old);
         shipper.metrics.log_dropped("too_new").inc_by(too_new);
         for batch in batches {
@@ -77,7 +90,9 @@ pub(crate) async fn run(queue: Arc<LogQueue>, sink: impl LogSink, metrics: Arc<M
 }
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -93,15 +108,28 @@ impl<S: LogSink> Shipper<S> {
         let events = batch.len() as u64;
         match self.put_until_settled(&batch, flushes).await {
             Ok(rejected) => {
-                let Rejected { too_new, too_old, expired } = rejected;
-                for (count, cause) in [(too_new, "too_new"), (too_old, "too_old"), (expired, "expired")] {
+                let Rejected {
+                    too_new,
+                    too_old,
+                    expired,
+                } = rejected;
+                for (count, cause) in [
+                    (too_new, "too_new"),
+                    (too_old, "too_old"),
+                    (expired, "expired"),
+                ] {
                     if count > 0 {
                         self.metrics.log_rejected(cause).inc_by(count);
                     }
                 }
                 let count = (too_new + too_old + expired).min(events);
                 if count > 0 {
-                    tracing::warn!(too_new, too_old, expired, "CloudWatch rejected log events of a batch");
+                    tracing::warn!(
+                        too_new,
+                        too_old,
+                        expired,
+                        "CloudWatch rejected log events of a batch"
+                    );
                 }
                 self.metrics.log_sent(cause).inc_by(events - count);
                 self.metrics.succeeded(Exporter::CloudWatch);
@@ -117,14 +145,20 @@ impl<S: LogSink> Shipper<S> {
 
     /// Tries until the batch is taken or refused, or the time is over, which a flush may shorten. The error is the cause to be
     /// counted.
-    async fn put_until_settled(&self, batch: &[LogEvent], flushes: &Flushes) -> Result<Rejected, &'static str> {
+    async fn put_until_settled(
+        &self,
+        batch: &[LogEvent],
+        flushes: &Flushes,
+    ) -> Result<Rejected, &'static str> {
         let latest = Instant::now() + MAX_RETRY_TIME;
         let mut backoff = FIRST_BACKOFF;
         let mut may_create = true;
         // Its own view: a flush that comes in between is still news to the task's loop, which answers it.
         let mut flushes = flushes.clone();
         loop {
-            let deadline = flushes.deadline().map_or(latest, |deadline| deadline.min(latest));
+            let deadline = flushes
+                .deadline()
+                .map_or(latest, |deadline| deadline.min(latest));
             let time_left = deadline.saturating_duration_since(Instant::now());
             let mut attempt = timeout(time_left, self.sink.put(batch)).await;
             if matches!(attempt, Ok(Err(PutError::NoStream))) && may_create {
@@ -149,7 +183,11 @@ impl<S: LogSink> Shipper<S> {
             }
             let wait = backoff.mul_f64(0.75 + 0.5 * random::<f64>());
             if Instant::now() + wait >= deadline {
-                return Err(if deadline < latest { "shutdown" } else { "unreachable" });
+                return Err(if deadline < latest {
+                    "shutdown"
+                } else {
+                    "unreachable"
+                });
             }
             tokio::select! {
                 () = sleep(wait) => {}

@@ -25,10 +25,19 @@ pub(crate) struct Client {
 pub(crate) enum SendError {
     /// The receiver refuses these spans for good.
     #[error("{endpoint} answered {status}{hint}{message}")]
-    Refused { endpoint: Url, status: StatusCode, hint: &'static str, message: String },
+    Refused {
+        endpoint: Url,
+        status: StatusCode,
+        hint: &'static str,
+        message: String,
+    },
     /// The receiver asks to try again.
     #[error("{endpoint} answered {status}")]
-    Busy { endpoint: Url, status: StatusCode, retry_after: Option<Duration> },
+    Busy {
+        endpoint: Url,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    },
     /// No answer came.
     #[error("{endpoint} is not reached: {reason}")]
     Unreachable { endpoint: Url, reason: String },
@@ -67,13 +76,19 @@ impl Client {
     /// If the certificates cannot be used, or the system has none for an `https` endpoint.
     pub(crate) fn new(settings: Otlp) -> Result<Self, reqwest::Error> {
         let mut headers = settings.headers;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-protobuf"),
+        );
         if settings.compression == Compression::Gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
-            .user_agent(concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!(
+                "OTel-OTLP-Exporter-Rust/",
+                env!("CARGO_PKG_VERSION")
+            ))
             .redirect(reqwest::redirect::Policy::none());
         if let Some(certificates) = settings.certificates {
             builder = builder.tls_certs_only(certificates);
@@ -94,7 +109,10 @@ impl Client {
         match self.compression {
             Compression::None => request,
             Compression::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::with_capacity(request.len() / 4), flate2::Compression::fast());
+                let mut encoder = GzEncoder::new(
+                    Vec::with_capacity(request.len() / 4),
+                    flate2::Compression::fast(),
+                );
                 encoder
                     .write_all(&request)
                     .and_then(|()| encoder.finish())
@@ -104,17 +122,32 @@ impl Client {
     }
 
     /// Posts a body once, waiting no longer than `time_left`.
-    pub(super) async fn post(&self, body: Vec<u8>, time_left: Duration) -> Result<PartialSuccess, SendError> {
+    pub(super) async fn post(
+        &self,
+        body: Vec<u8>,
+        time_left: Duration,
+    ) -> Result<PartialSuccess, SendError> {
         let timeout = self.timeout.min(time_left);
-        let request = self.http.post(self.endpoint.clone()).timeout(timeout).body(body).send();
-        let response = request.await.map_err(|error| self.failure(&error, timeout))?;
+        let request = self
+            .http
+            .post(self.endpoint.clone())
+            .timeout(timeout)
+            .body(body)
+            .send();
+        let response = request
+            .await
+            .map_err(|error| self.failure(&error, timeout))?;
         let status = response.status();
         if status.is_success() {
             return Ok(encode::response(&start_of(response).await));
         }
         if matches!(status.as_u16(), 429 | 502 | 503 | 504) {
             let retry_after = retry_after(response.headers());
-            return Err(SendError::Busy { endpoint: self.endpoint.clone(), status, retry_after });
+            return Err(SendError::Busy {
+                endpoint: self.endpoint.clone(),
+                status,
+                retry_after,
+            });
         }
         let hint = match status.as_u16() {
             401 | 403 => ": are the headers in OTEL_EXPORTER_OTLP_HEADERS right? ",
@@ -123,8 +156,14 @@ impl Client {
             _ => " ",
         };
         let text = start_of(response).await;
-        let text = String::from_utf8_lossy(&text[..text.len().min(200)]).replace(char::is_control, " ");
-        Err(SendError::Refused { endpoint: self.endpoint.clone(), status, hint, message: text })
+        let text =
+            String::from_utf8_lossy(&text[..text.len().min(200)]).replace(char::is_control, " ");
+        Err(SendError::Refused {
+            endpoint: self.endpoint.clone(),
+            status,
+            hint,
+            message: text,
+        })
     }
 
     fn failure(&self, error: &reqwest::Error, timeout: Duration) -> SendError {
@@ -136,7 +175,10 @@ impl Client {
         while let Some(deeper) = source.source() {
             source = deeper;
         }
-        SendError::Unreachable { endpoint, reason: source.to_string() }
+        SendError::Unreachable {
+            endpoint,
+            reason: source.to_string(),
+        }
     }
 }
 
@@ -154,5 +196,12 @@ async fn start_of(mut response: Response) -> Vec<u8> {
 
 /// `Retry-After` in seconds; its form with a date is not used by OTLP receivers.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }

@@ -44,7 +44,11 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, value_chars: Option<usize
                 trace_state(out, 3, &link.span_context);
                 attributes(out, 4, &link.attributes, value_chars);
                 number(out, 5, link.dropped_attributes_count.into());
-                fixed32(out, 6, flags(&link.span_context, link.span_context.is_remote()));
+                fixed32(
+                    out,
+                    6,
+                    flags(&link.span_context, link.span_context.is_remote()),
+                );
             });
         }
         number(out, 14, span.links.dropped_count.into());
@@ -83,8 +87,16 @@ pub(crate) fn request(resource: &[u8], scopes: &[(InstrumentationScope, Vec<u8>)
             }
         });
         let mut tail = Vec::new();
-        bytes(&mut tail, 3, scope.schema_url().unwrap_or_default().as_bytes());
-        length(&mut resource_spans, 2, head.len() + spans.len() + tail.len());
+        bytes(
+            &mut tail,
+            3,
+            scope.schema_url().unwrap_or_default().as_bytes(),
+        );
+        length(
+            &mut resource_spans,
+            2,
+            head.len() + spans.len() + tail.len(),
+        );
         for part in [&head, spans, &tail] {
             resource_spans.extend_from_slice(part);
         }
@@ -111,7 +123,9 @@ pub(crate) fn response(body: &[u8]) -> PartialSuccess {
     for member in Members(message.unwrap_or_default()) {
         match member {
             (1, Content::Number(rejected)) => partial.rejected_spans = rejected,
-            (2, Content::Bytes(text)) => partial.error_message = String::from_utf8_lossy(text).into_owned(),
+            (2, Content::Bytes(text)) => {
+                partial.error_message = String::from_utf8_lossy(text).into_owned()
+            }
             _ => {}
         }
     }
@@ -146,7 +160,9 @@ fn any_values(out: &mut Vec<u8>, array: &Array, value_chars: Option<usize>) {
         Array::Bool(values) => values.iter().for_each(|value| each(Value::Bool(*value))),
         Array::I64(values) => values.iter().for_each(|value| each(Value::I64(*value))),
         Array::F64(values) => values.iter().for_each(|value| each(Value::F64(*value))),
-        Array::String(values) => values.iter().for_each(|value| each(Value::String(value.clone()))),
+        Array::String(values) => values
+            .iter()
+            .for_each(|value| each(Value::String(value.clone()))),
         _ => {}
     }
 }
@@ -154,9 +170,10 @@ fn any_values(out: &mut Vec<u8>, array: &Array, value_chars: Option<usize>) {
 /// The first `chars` characters of `text`.
 pub(crate) fn cut(text: &str, chars: Option<usize>) -> &str {
     match chars {
-        Some(chars) if text.len() > chars => {
-            text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
-        }
+        Some(chars) if text.len() > chars => text
+            .char_indices()
+            .nth(chars)
+            .map_or(text, |(end, _)| &text[..end]),
         _ => text,
     }
 }
@@ -198,8 +215,8 @@ mod tests {
     };
     use opentelemetry_proto::tonic::trace::v1::Span;
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
     use std::time::Duration;
 
     /// The reference: the OpenTelemetry project's own conversion.
@@ -217,7 +234,10 @@ mod tests {
         let body = request(&resource(&[KeyValue::new("service.name", "s")]), &scopes);
         let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
         let resource_spans = &request.resource_spans[0];
-        assert_eq!(resource_spans.resource.as_ref().unwrap().attributes[0].key, "service.name");
+        assert_eq!(
+            resource_spans.resource.as_ref().unwrap().attributes[0].key,
+            "service.name"
+        );
         let scope_spans = &resource_spans.scope_spans[0];
         assert_eq!(scope_spans.scope.as_ref().unwrap().name, "home.activities");
         scope_spans.spans[0].clone()
@@ -226,14 +246,28 @@ mod tests {
     fn data(attributes: Vec<KeyValue>) -> SpanData {
         let state = TraceState::from_key_value([("k", "v")]).unwrap();
         let at = |seconds: u64| UNIX_EPOCH + Duration::new(1_700_000_000 + seconds, 5);
-        let link = SpanContext::new(TraceId::from(7), SpanId::from(8), TraceFlags::SAMPLED, true, TraceState::NONE);
+        let link = SpanContext::new(
+            TraceId::from(7),
+            SpanId::from(8),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::NONE,
+        );
         let mut events = SpanEvents::default();
-        events.events.push(Event::new("exception", at(1), attributes.clone(), 2));
+        events
+            .events
+            .push(Event::new("exception", at(1), attributes.clone(), 2));
         events.dropped_count = 3;
         let mut links = SpanLinks::default();
         links.links.push(Link::new(link, attributes.clone(), 1));
         SpanData {
-            span_context: SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, false, state),
+            span_context: SpanContext::new(
+                TraceId::from(1),
+                SpanId::from(2),
+                TraceFlags::SAMPLED,
+                false,
+                state,
+            ),
             parent_span_id: SpanId::from(3),
             parent_span_is_remote: true,
             span_kind: SpanKind::Server,
@@ -245,7 +279,9 @@ mod tests {
             events,
             links,
             status: Status::error("no"),
-            instrumentation_scope: InstrumentationScope::builder("home.activities").with_version("1").build(),
+            instrumentation_scope: InstrumentationScope::builder("home.activities")
+                .with_version("1")
+                .build(),
         }
     }
 
@@ -260,7 +296,10 @@ mod tests {
             KeyValue::new("zero", 0),
             KeyValue::new("float", 0.5),
             KeyValue::new("ints", Value::Array(Array::I64(vec![0, -1]))),
-            KeyValue::new("texts", Value::Array(Array::String(vec!["a".into(), "".into()]))),
+            KeyValue::new(
+                "texts",
+                Value::Array(Array::String(vec!["a".into(), "".into()])),
+            ),
             KeyValue::new("long", "x".repeat(1_000)),
         ];
         let full = data(attributes);
@@ -282,14 +321,29 @@ mod tests {
         super::span(&mut out, &data(vec![KeyValue::new("k", "aéb")]), Some(2));
         let text = String::from_utf8_lossy(&out);
         assert!(text.contains("aé") && !text.contains("aéb"));
-        assert_eq!((cut("é", Some(0)), cut("é", Some(1)), cut("é", None)), ("", "é", "é"));
+        assert_eq!(
+            (cut("é", Some(0)), cut("é", Some(1)), cut("é", None)),
+            ("", "é", "é")
+        );
     }
 
     #[test]
     fn a_partial_success_is_read() {
-        let partial = ExportTracePartialSuccess { rejected_spans: 7, error_message: "too old".into() };
-        let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-        assert_eq!(response(&body), PartialSuccess { rejected_spans: 7, error_message: "too old".into() });
+        let partial = ExportTracePartialSuccess {
+            rejected_spans: 7,
+            error_message: "too old".into(),
+        };
+        let body = ExportTraceServiceResponse {
+            partial_success: Some(partial),
+        }
+        .encode_to_vec();
+        assert_eq!(
+            response(&body),
+            PartialSuccess {
+                rejected_spans: 7,
+                error_message: "too old".into()
+            }
+        );
         assert_eq!(response(b""), PartialSuccess::default());
         assert_eq!(response(b"<html>"), PartialSuccess::default());
     }

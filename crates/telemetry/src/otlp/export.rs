@@ -68,14 +68,21 @@ pub(crate) async fn run(
 }
 
 /// Takes what nobody can export, so that it is counted, until a closing flush.
-pub(crate) async fn discard(queue: Arc<SpanQueue>, batching: Batching, metrics: Arc<Metrics>, mut flushes: Flushes) {
+pub(crate) async fn discard(
+    queue: Arc<SpanQueue>,
+    batching: Batching,
+    metrics: Arc<Metrics>,
+    mut flushes: Flushes,
+) {
     let lost = metrics.dropped(Exporter::Otlp, "no_client");
     loop {
         let flush = tokio::select! {
             flush = flushes.next() => Some(flush),
             () = sleep(batching.delay) => None,
         };
-        let spans: u64 = std::iter::from_fn(|| queue.take(true)).map(|batch| batch.spans as u64).sum();
+        let spans: u64 = std::iter::from_fn(|| queue.take(true))
+            .map(|batch| batch.spans as u64)
+            .sum();
         lost.inc_by(spans);
         if let Some(flush) = flush {
             let closes = flush.closes;
@@ -135,7 +142,9 @@ impl InFlight {
     fn settle(mut self, rejected: u64, cause: &'static str) {
         self.settled = true;
         let rejected = rejected.min(self.spans);
-        self.metrics.exported(Exporter::Otlp).inc_by(self.spans - rejected);
+        self.metrics
+            .exported(Exporter::Otlp)
+            .inc_by(self.spans - rejected);
         if rejected > 0 {
             self.metrics.dropped(Exporter::Otlp, cause).inc_by(rejected);
         }
@@ -145,7 +154,9 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.settled {
-            self.metrics.dropped(Exporter::Otlp, "shutdown").inc_by(self.spans);
+            self.metrics
+                .dropped(Exporter::Otlp, "shutdown")
+                .inc_by(self.spans);
         }
     }
 }
@@ -155,12 +166,18 @@ impl Export {
     /// future is dropped before it is polled.
     fn deliver(self: Arc<Self>, batch: Batch) -> impl Future<Output = bool> {
         let spans = batch.spans as u64;
-        let in_flight = InFlight { spans, metrics: Arc::clone(&self.metrics), settled: false };
+        let in_flight = InFlight {
+            spans,
+            metrics: Arc::clone(&self.metrics),
+            settled: false,
+        };
         self.deliver_counted(batch, in_flight)
     }
 
     async fn deliver_counted(self: Arc<Self>, batch: Batch, in_flight: InFlight) -> bool {
-        let body = self.client.body(encode::request(&self.resource, &batch.scopes));
+        let body = self
+            .client
+            .body(encode::request(&self.resource, &batch.scopes));
         drop(batch);
         match self.post_until_settled(body).await {
             Ok(partial) => {
@@ -191,7 +208,9 @@ impl Export {
         let mut flushes = self.flushes.clone();
         let mut backoff = FIRST_BACKOFF;
         loop {
-            let deadline = flushes.deadline().map_or(latest, |deadline| deadline.min(latest));
+            let deadline = flushes
+                .deadline()
+                .map_or(latest, |deadline| deadline.min(latest));
             let time_left = deadline.saturating_duration_since(Instant::now());
             let error = match self.client.post(body.clone(), time_left).await {
                 Ok(partial) => return Ok(partial),
@@ -199,7 +218,9 @@ impl Export {
             };
             self.health.bad(&error);
             // Exporters that failed together shall not come back together.
-            let wait = error.retry_after().unwrap_or_else(|| backoff.mul_f64(0.75 + 0.5 * random::<f64>()));
+            let wait = error
+                .retry_after()
+                .unwrap_or_else(|| backoff.mul_f64(0.75 + 0.5 * random::<f64>()));
             if !error.is_retryable() || Instant::now() + wait >= deadline {
                 return Err(error);
             }

@@ -111,13 +111,21 @@ impl SpanQueue {
 mod tests {
     use super::*;
     use crate::settings::{Defaults, Settings};
-    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry::trace::{
+        SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+    };
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
     use std::time::UNIX_EPOCH;
 
     fn span(scope: &'static str) -> SpanData {
         SpanData {
-            span_context: SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, false, TraceState::NONE),
+            span_context: SpanContext::new(
+                TraceId::from(1),
+                SpanId::from(2),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::NONE,
+            ),
             parent_span_id: SpanId::INVALID,
             parent_span_is_remote: false,
             span_kind: SpanKind::Internal,
@@ -134,8 +142,18 @@ mod tests {
     }
 
     fn queue(metrics: &Metrics) -> SpanQueue {
-        let (settings, _) = Settings::read([], Defaults { service_name: None, log_filter: "info" });
-        let batching = Batching { queue_spans: 5, batch_spans: 2, ..settings.batching };
+        let (settings, _) = Settings::read(
+            [],
+            Defaults {
+                service_name: None,
+                log_filter: "info",
+            },
+        );
+        let batching = Batching {
+            queue_spans: 5,
+            batch_spans: 2,
+            ..settings.batching
+        };
         SpanQueue::new(batching, settings.limits, metrics)
     }
 
@@ -161,7 +179,9 @@ mod tests {
         }
         assert_eq!(metrics.dropped(Exporter::Otlp, "queue_full").get(), 4);
         assert_eq!(metrics.queue("otlp").get(), 5);
-        let spans: usize = std::iter::from_fn(|| queue.take(true)).map(|batch| batch.spans).sum();
+        let spans: usize = std::iter::from_fn(|| queue.take(true))
+            .map(|batch| batch.spans)
+            .sum();
         assert_eq!(spans, 5);
         assert_eq!(metrics.queue("otlp").get(), 0);
     }

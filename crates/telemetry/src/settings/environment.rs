@@ -34,7 +34,10 @@ pub(super) struct Environment {
 
 impl Environment {
     pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().collect(), problems: Vec::new() }
+        Self {
+            variables: variables.into_iter().collect(),
+            problems: Vec::new(),
+        }
     }
 
     /// The value, trimmed. An empty value is the same as none, as OpenTelemetry says.
@@ -45,25 +48,42 @@ impl Environment {
 
     /// The first of the names that is set, with its value.
     pub(super) fn first<'n>(&self, names: &[&'n str]) -> Option<(&'n str, String)> {
-        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+        names
+            .iter()
+            .find_map(|name| Some((*name, self.text(name)?)))
     }
 
     /// The entries of a comma-separated list, without empty ones.
     pub(super) fn list(&self, name: &str) -> Option<Vec<String>> {
         let value = self.text(name)?;
-        Some(value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+        Some(
+            value
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// A number within `range`. What is none is reported, and `default` holds.
-    pub(super) fn number(&mut self, names: &[&str], default: u64, range: RangeInclusive<u64>) -> u64 {
+    pub(super) fn number(
+        &mut self,
+        names: &[&str],
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> u64 {
         let Some((name, value)) = self.first(names) else {
             return default;
         };
         match value.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                let explanation =
-                    format!("a whole number from {} to {} is expected; {default} holds", range.start(), range.end());
+                let explanation = format!(
+                    "a whole number from {} to {} is expected; {default} holds",
+                    range.start(),
+                    range.end()
+                );
                 self.refuse(name, explanation);
                 default
             }
@@ -71,13 +91,22 @@ impl Environment {
     }
 
     /// A time in milliseconds, as [`Environment::number`].
-    pub(super) fn milliseconds(&mut self, names: &[&str], default: u64, range: RangeInclusive<u64>) -> Duration {
+    pub(super) fn milliseconds(
+        &mut self,
+        names: &[&str],
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Duration {
         Duration::from_millis(self.number(names, default, range))
     }
 
     /// OpenTelemetry's booleans: only `true`, in any case, is true.
     pub(super) fn flag(&mut self, name: &str) -> bool {
-        match self.text(name).map(|value| value.to_ascii_lowercase()).as_deref() {
+        match self
+            .text(name)
+            .map(|value| value.to_ascii_lowercase())
+            .as_deref()
+        {
             Some("true") => true,
             None | Some("false") => false,
             Some(_) => {
@@ -90,22 +119,35 @@ impl Environment {
     /// Notes that a variable cannot be obeyed.
     pub(super) fn refuse(&mut self, name: &str, explanation: impl Into<String>) {
         let value = self.text(name);
-        self.problems.push(Problem { variable: name.into(), value, explanation: explanation.into() });
+        self.problems.push(Problem {
+            variable: name.into(),
+            value,
+            explanation: explanation.into(),
+        });
     }
 
     /// Like [`Environment::refuse`], for a variable whose value must not be shown.
     pub(super) fn refuse_secret(&mut self, name: &str, explanation: impl Into<String>) {
-        self.problems.push(Problem { variable: name.into(), value: None, explanation: explanation.into() });
+        self.problems.push(Problem {
+            variable: name.into(),
+            value: None,
+            explanation: explanation.into(),
+        });
     }
 }
 
 /// The pairs of `key=value,…` with percent-encoded values, as W3C Baggage writes them, or the first entry that is none.
 pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, &str> {
-    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let entries = text
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
             let (key, value) = entry.split_once('=').ok_or(entry)?;
-            let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| entry)?;
+            let value = percent_decode_str(value.trim())
+                .decode_utf8()
+                .map_err(|_| entry)?;
             match key.trim() {
                 "" => Err(entry),
                 key => Ok((key.to_owned(), value.into_owned())),
@@ -119,7 +161,11 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::new(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+        Environment::new(
+            variables
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string())),
+        )
     }
 
     #[test]
@@ -135,7 +181,10 @@ mod tests {
         let mut environment = environment(&[("N", "1e3"), ("M", "7")]);
         assert_eq!(environment.number(&["N"], 5, 1..=10), 5);
         assert_eq!(environment.number(&["M"], 5, 1..=10), 7);
-        assert_eq!(environment.problems[0].to_string(), "N=\"1e3\": a whole number from 1 to 10 is expected; 5 holds");
+        assert_eq!(
+            environment.problems[0].to_string(),
+            "N=\"1e3\": a whole number from 1 to 10 is expected; 5 holds"
+        );
         assert_eq!(environment.problems.len(), 1);
     }
 

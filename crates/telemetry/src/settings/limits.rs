@@ -20,9 +20,16 @@ impl Batching {
 
     pub(super) fn read(env: &mut Environment) -> Self {
         let queue = env.number(&["OTEL_BSP_MAX_QUEUE_SIZE"], 2_048, 1..=Self::MAX_QUEUE);
-        let mut batch = env.number(&["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"], 512.min(queue), 1..=Self::MAX_QUEUE);
+        let mut batch = env.number(
+            &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
+            512.min(queue),
+            1..=Self::MAX_QUEUE,
+        );
         if batch > queue {
-            env.refuse("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", format!("a batch is at most the queue of {queue}; {queue} holds"));
+            env.refuse(
+                "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+                format!("a batch is at most the queue of {queue}; {queue} holds"),
+            );
             batch = queue;
         }
         Self {
@@ -30,7 +37,8 @@ impl Batching {
             export_timeout: env.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"], 30_000, 1..=86_400_000),
             queue_spans: queue as usize,
             batch_spans: batch as usize,
-            concurrent_exports: env.number(&["OTEL_BSP_MAX_CONCURRENT_EXPORTS"], 1, 1..=64) as usize,
+            concurrent_exports: env.number(&["OTEL_BSP_MAX_CONCURRENT_EXPORTS"], 1, 1..=64)
+                as usize,
         }
     }
 }
@@ -50,11 +58,15 @@ pub(crate) struct Limits {
 impl Limits {
     pub(super) fn read(env: &mut Environment) -> Self {
         const UNLIMITED: u64 = u32::MAX as u64;
-        let mut count = |name| env.number(&[name, "OTEL_ATTRIBUTE_COUNT_LIMIT"], 128, 0..=UNLIMITED) as u32;
+        let mut count =
+            |name| env.number(&[name, "OTEL_ATTRIBUTE_COUNT_LIMIT"], 128, 0..=UNLIMITED) as u32;
         let attributes = count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT");
         let event_attributes = count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT");
         let link_attributes = count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT");
-        let length = ["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"];
+        let length = [
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ];
         let value_chars = env.number(&length, UNLIMITED, 0..=UNLIMITED);
         Self {
             attributes,

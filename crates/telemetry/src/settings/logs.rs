@@ -22,7 +22,10 @@ impl LogShipping {
         let group = env.text(name)?;
         let valid = |c: char| c.is_ascii_alphanumeric() || "._-/#".contains(c);
         if group.len() > Self::MAX_NAME || !group.chars().all(valid) {
-            env.refuse(name, "a log group's name is up to 512 of A-Z a-z 0-9 . _ - / #; the log shipper is off");
+            env.refuse(
+                name,
+                "a log group's name is up to 512 of A-Z a-z 0-9 . _ - / #; the log shipper is off",
+            );
             return None;
         }
         let stream = env.text(variable::LOG_STREAM).unwrap_or_else(|| {

@@ -63,14 +63,22 @@ impl Settings {
         let resource = Resource::read(env, defaults.service_name);
         let disabled = env.flag("OTEL_SDK_DISABLED");
         let exporters = Exporters::read(env);
-        let otlp = if exporters.otlp && !disabled { Otlp::read(env) } else { None };
+        let otlp = if exporters.otlp && !disabled {
+            Otlp::read(env)
+        } else {
+            None
+        };
         let xray = XRay::read(env, &resource.service_name);
         let settings = Self {
             otlp,
             console: exporters.console && !disabled,
             batching: Batching::read(env),
             limits: Limits::read(env),
-            sampler: if disabled { Sampler::OFF } else { Sampler::read(env, xray.as_ref()) },
+            sampler: if disabled {
+                Sampler::OFF
+            } else {
+                Sampler::read(env, xray.as_ref())
+            },
             propagators: Propagator::read(env, xray.is_some()),
             xray,
             logs: LogShipping::read(env, &resource),
@@ -92,17 +100,29 @@ struct Exporters {
 impl Exporters {
     fn read(env: &mut Environment) -> Self {
         let name = variable::OTEL_TRACES_EXPORTER;
-        let mut exporters = Self { otlp: false, console: false };
+        let mut exporters = Self {
+            otlp: false,
+            console: false,
+        };
         let Some(list) = env.list(name) else {
-            return Self { otlp: true, ..exporters };
+            return Self {
+                otlp: true,
+                ..exporters
+            };
         };
         for entry in list {
             match entry.as_str() {
                 "otlp" => exporters.otlp = true,
                 "console" => exporters.console = true,
                 "none" => {}
-                "xray" => env.refuse(name, "X-Ray is no entry here; it is on when AWS_XRAY_DAEMON_ADDRESS is set"),
-                other => env.refuse(name, format!("there is no exporter {other}; write otlp, console or none")),
+                "xray" => env.refuse(
+                    name,
+                    "X-Ray is no entry here; it is on when AWS_XRAY_DAEMON_ADDRESS is set",
+                ),
+                other => env.refuse(
+                    name,
+                    format!("there is no exporter {other}; write otlp, console or none"),
+                ),
             }
         }
         exporters
@@ -111,7 +131,8 @@ impl Exporters {
 
 /// `OTEL_SEMCONV_STABILITY_OPT_IN`: the stable names are written in any case, `http/dup` adds the old ones.
 fn read_semantic_conventions(env: &mut Environment) -> bool {
-    env.list("OTEL_SEMCONV_STABILITY_OPT_IN").is_some_and(|list| list.iter().any(|entry| entry == "http/dup"))
+    env.list("OTEL_SEMCONV_STABILITY_OPT_IN")
+        .is_some_and(|list| list.iter().any(|entry| entry == "http/dup"))
 }
 
 /// `RUST_LOG` says what the program logs; `OTEL_LOG_LEVEL` what this library says of itself.
@@ -123,7 +144,10 @@ fn read_log_filter(env: &mut Environment, default: &str) -> String {
             level @ ("error" | "warn" | "info" | "debug" | "trace") => {
                 filter.push_str(&format!(",tracewright_telemetry={level}"));
             }
-            _ => env.refuse("OTEL_LOG_LEVEL", "write none, error, warn, info, debug or trace; info holds"),
+            _ => env.refuse(
+                "OTEL_LOG_LEVEL",
+                "write none, error, warn, info, debug or trace; info holds",
+            ),
         }
     }
     filter
@@ -132,16 +156,30 @@ fn read_log_filter(env: &mut Environment, default: &str) -> String {
 /// What would ask for something this library does not do.
 fn refuse_the_rest(env: &mut Environment) {
     for (name, accepted, instead) in [
-        (variable::OTEL_METRICS_EXPORTER, ["none", "prometheus"], "metrics of the library are at Telemetry::metrics; write none"),
-        (variable::OTEL_LOGS_EXPORTER, ["none", "console"], "logs go to the console and to CloudWatch; write none"),
+        (
+            variable::OTEL_METRICS_EXPORTER,
+            ["none", "prometheus"],
+            "metrics of the library are at Telemetry::metrics; write none",
+        ),
+        (
+            variable::OTEL_LOGS_EXPORTER,
+            ["none", "console"],
+            "logs go to the console and to CloudWatch; write none",
+        ),
     ] {
-        if env.list(name).is_some_and(|list| list.iter().any(|entry| !accepted.contains(&entry.as_str()))) {
+        if env
+            .list(name)
+            .is_some_and(|list| list.iter().any(|entry| !accepted.contains(&entry.as_str())))
+        {
             env.refuse(name, instead);
         }
     }
     for name in ["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"] {
         if env.text(name).is_some() {
-            env.refuse(name, "configuration files are not read; the other variables hold");
+            env.refuse(
+                name,
+                "configuration files are not read; the other variables hold",
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `OTEL_EXPORTER_OTLP_*`, of which the forms with `_TRACES` win.
 
 use super::environment::{Environment, pairs};
-use reqwest::{Certificate, Identity, Url};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Identity, Url};
 use std::time::Duration;
 use tracewright_xray::contract::variable;
 
@@ -40,7 +40,10 @@ impl Otlp {
         let certificates = read_certificates(env);
         let identity = read_identity(env);
         let timeout = env.milliseconds(
-            &["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
+            &[
+                "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+                "OTEL_EXPORTER_OTLP_TIMEOUT",
+            ],
             10_000,
             1..=86_400_000,
         );
@@ -57,12 +60,18 @@ impl Otlp {
 }
 
 fn read_protocol(env: &mut Environment) -> Option<()> {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", variable::OTEL_EXPORTER_OTLP_PROTOCOL];
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        variable::OTEL_EXPORTER_OTLP_PROTOCOL,
+    ];
     match env.first(&names) {
         None => Some(()),
         Some((_, value)) if value == "http/protobuf" => Some(()),
         Some((name, _)) => {
-            env.refuse(name, format!("write http/protobuf, to the receiver's port for HTTP (4318); {OFF}"));
+            env.refuse(
+                name,
+                format!("write http/protobuf, to the receiver's port for HTTP (4318); {OFF}"),
+            );
             None
         }
     }
@@ -74,13 +83,21 @@ fn read_endpoint(env: &mut Environment) -> Option<Url> {
         None => {
             let (name, text) = env
                 .first(&[variable::OTEL_EXPORTER_OTLP_ENDPOINT])
-                .unwrap_or((variable::OTEL_EXPORTER_OTLP_ENDPOINT, "http://localhost:4318".into()));
+                .unwrap_or((
+                    variable::OTEL_EXPORTER_OTLP_ENDPOINT,
+                    "http://localhost:4318".into(),
+                ));
             (name, text, true)
         }
     };
-    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let Some(mut url) = url else {
-        env.refuse(name, format!("write a URL such as https://HOST or http://HOST:4318; {OFF}"));
+        env.refuse(
+            name,
+            format!("write a URL such as https://HOST or http://HOST:4318; {OFF}"),
+        );
         return None;
     };
     if is_base {
@@ -91,20 +108,31 @@ fn read_endpoint(env: &mut Environment) -> Option<Url> {
 }
 
 fn read_headers(env: &mut Environment) -> Option<HeaderMap> {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", variable::OTEL_EXPORTER_OTLP_HEADERS];
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        variable::OTEL_EXPORTER_OTLP_HEADERS,
+    ];
     let Some((name, text)) = env.first(&names) else {
         return Some(HeaderMap::new());
     };
     // The values are secrets: what is told of them is the position.
     let Ok(pairs) = pairs(&text) else {
-        env.refuse_secret(name, format!("the entries are NAME=VALUE, percent-encoded, separated by commas; {OFF}"));
+        env.refuse_secret(
+            name,
+            format!("the entries are NAME=VALUE, percent-encoded, separated by commas; {OFF}"),
+        );
         return None;
     };
     let mut headers = HeaderMap::new();
     for (key, value) in pairs {
-        let header = HeaderName::try_from(key.as_str()).ok().zip(HeaderValue::try_from(value.as_str()).ok());
+        let header = HeaderName::try_from(key.as_str())
+            .ok()
+            .zip(HeaderValue::try_from(value.as_str()).ok());
         let Some((header, mut header_value)) = header else {
-            env.refuse_secret(name, format!("{key:?} and its value cannot be sent as an HTTP header; {OFF}"));
+            env.refuse_secret(
+                name,
+                format!("{key:?} and its value cannot be sent as an HTTP header; {OFF}"),
+            );
             return None;
         };
         if value.is_empty() || value.starts_with("$(") {
@@ -121,7 +149,10 @@ fn read_headers(env: &mut Environment) -> Option<HeaderMap> {
 }
 
 fn read_compression(env: &mut Environment) -> Option<Compression> {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", variable::OTEL_EXPORTER_OTLP_COMPRESSION];
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+        variable::OTEL_EXPORTER_OTLP_COMPRESSION,
+    ];
     match env.first(&names) {
         None => Some(Compression::None),
         Some((_, value)) if value == "none" => Some(Compression::None),
@@ -148,7 +179,10 @@ fn read_file<'n>(env: &mut Environment, names: [&'n str; 2]) -> Option<Option<(&
 }
 
 fn read_certificates(env: &mut Environment) -> Option<Option<Vec<Certificate>>> {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", variable::OTEL_EXPORTER_OTLP_CERTIFICATE];
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+        variable::OTEL_EXPORTER_OTLP_CERTIFICATE,
+    ];
     let Some((name, pem)) = read_file(env, names)? else {
         return Some(None);
     };
@@ -162,9 +196,14 @@ fn read_certificates(env: &mut Environment) -> Option<Option<Vec<Certificate>>> 
 }
 
 fn read_identity(env: &mut Environment) -> Option<Option<Identity>> {
-    const CERTIFICATE: [&str; 2] =
-        ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
-    const KEY: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
+    const CERTIFICATE: [&str; 2] = [
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    ];
+    const KEY: [&str; 2] = [
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    ];
     match (read_file(env, CERTIFICATE)?, read_file(env, KEY)?) {
         (None, None) => Some(None),
         (Some((name, mut pem)), Some((_, key))) => {
@@ -172,7 +211,10 @@ fn read_identity(env: &mut Environment) -> Option<Option<Identity>> {
             pem.extend(key);
             let identity = Identity::from_pem(&pem).ok();
             if identity.is_none() {
-                env.refuse(name, format!("certificate and key do not make an identity in PEM; {OFF}"));
+                env.refuse(
+                    name,
+                    format!("certificate and key do not make an identity in PEM; {OFF}"),
+                );
             }
             identity.map(Some)
         }

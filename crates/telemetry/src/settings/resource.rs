@@ -24,7 +24,10 @@ impl Resource {
                 Vec::new()
             }
         };
-        let named = attributes.iter().position(|(key, _)| key == "service.name").map(|at| attributes.remove(at).1);
+        let named = attributes
+            .iter()
+            .position(|(key, _)| key == "service.name")
+            .map(|at| attributes.remove(at).1);
         let service_name = env
             .text(variable::OTEL_SERVICE_NAME)
             .or(named.filter(|name| !name.is_empty()))
@@ -36,20 +39,32 @@ impl Resource {
             ("telemetry.sdk.name", "opentelemetry".into()),
             ("telemetry.sdk.version", OPENTELEMETRY_VERSION.into()),
         ];
-        if !attributes.iter().any(|(key, _)| key == "service.instance.id") {
+        if !attributes
+            .iter()
+            .any(|(key, _)| key == "service.instance.id")
+        {
             attributes.push(("service.instance.id".into(), instance_id()));
         }
         attributes.retain(|(key, _)| own.iter().all(|(taken, _)| key != taken));
         attributes.extend(own.map(|(key, value)| (key.to_owned(), value)));
         attributes.sort();
         attributes.dedup_by(|later, first| later.0 == first.0);
-        let attributes = attributes.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
-        Self { service_name, attributes }
+        let attributes = attributes
+            .into_iter()
+            .map(|(key, value)| KeyValue::new(key, value))
+            .collect();
+        Self {
+            service_name,
+            attributes,
+        }
     }
 
     /// A text attribute.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
-        let found = self.attributes.iter().find(|attribute| attribute.key.as_str() == key)?;
+        let found = self
+            .attributes
+            .iter()
+            .find(|attribute| attribute.key.as_str() == key)?;
         Some(found.value.as_str().into_owned()).filter(|value| !value.is_empty())
     }
 }
@@ -59,8 +74,14 @@ const OPENTELEMETRY_VERSION: &str = "0.33.1";
 
 fn unknown_service() -> String {
     let program = std::env::current_exe().ok();
-    let program = program.as_ref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
-    program.map_or_else(|| "unknown_service".into(), |program| format!("unknown_service:{program}"))
+    let program = program
+        .as_ref()
+        .and_then(|path| path.file_name())
+        .and_then(|name| name.to_str());
+    program.map_or_else(
+        || "unknown_service".into(),
+        |program| format!("unknown_service:{program}"),
+    )
 }
 
 /// A random UUID, as OpenTelemetry asks for where nothing names the instance.
@@ -69,5 +90,12 @@ fn instance_id() -> String {
     bytes = bytes & !(0xf << 76) | 4 << 76;
     bytes = bytes & !(0x3 << 62) | 2 << 62;
     let hex = format!("{bytes:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
 }

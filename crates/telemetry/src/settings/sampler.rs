@@ -41,11 +41,17 @@ impl RemoteSampler {
     const ENDPOINT: &str = "http://127.0.0.1:2000";
 
     pub(crate) fn of_daemon(xray: &XRay) -> Self {
-        Self { endpoint: format!("http://{}", xray.daemon.tcp), polling_interval: Self::POLLING_INTERVAL }
+        Self {
+            endpoint: format!("http://{}", xray.daemon.tcp),
+            polling_interval: Self::POLLING_INTERVAL,
+        }
     }
 
     fn read(env: &mut Environment, xray: Option<&XRay>) -> Self {
-        let default = Self { endpoint: Self::ENDPOINT.into(), polling_interval: Self::POLLING_INTERVAL };
+        let default = Self {
+            endpoint: Self::ENDPOINT.into(),
+            polling_interval: Self::POLLING_INTERVAL,
+        };
         let mut remote = xray.map_or(default, Self::of_daemon);
         let name = variable::OTEL_TRACES_SAMPLER_ARG;
         let text = env.text(name).unwrap_or_default();
@@ -55,17 +61,28 @@ impl RemoteSampler {
         });
         for (key, value) in arguments {
             match key.as_str() {
-                "endpoint" if reqwest::Url::parse(&value).is_ok_and(|url| url.scheme() == "http" && url.has_host()) => {
+                "endpoint"
+                    if reqwest::Url::parse(&value)
+                        .is_ok_and(|url| url.scheme() == "http" && url.has_host()) =>
+                {
                     remote.endpoint = value.trim_end_matches('/').to_owned();
                 }
                 "polling_interval" if value.parse::<u64>().is_ok() => {
                     let seconds = Duration::from_secs(value.parse().unwrap_or_default());
                     // As OpenTelemetry's X-Ray samplers do.
-                    remote.polling_interval =
-                        if seconds < Self::MIN_POLLING_INTERVAL { Self::POLLING_INTERVAL } else { seconds };
+                    remote.polling_interval = if seconds < Self::MIN_POLLING_INTERVAL {
+                        Self::POLLING_INTERVAL
+                    } else {
+                        seconds
+                    };
                 }
-                "endpoint" => env.refuse(name, format!("the endpoint is an http URL; {} holds", remote.endpoint)),
-                "polling_interval" => env.refuse(name, "polling_interval is a number of seconds; 300 holds"),
+                "endpoint" => env.refuse(
+                    name,
+                    format!("the endpoint is an http URL; {} holds", remote.endpoint),
+                ),
+                "polling_interval" => {
+                    env.refuse(name, "polling_interval is a number of seconds; 300 holds")
+                }
                 other => env.refuse(name, format!("the sampler xray has no argument {other}")),
             }
         }
@@ -75,9 +92,15 @@ impl RemoteSampler {
 
 impl Sampler {
     /// OpenTelemetry's default.
-    pub(crate) const DEFAULT: Self = Self { parent_based: true, root: Root::AlwaysOn };
+    pub(crate) const DEFAULT: Self = Self {
+        parent_based: true,
+        root: Root::AlwaysOn,
+    };
     /// Nothing, whatever the caller decided.
-    pub(crate) const OFF: Self = Self { parent_based: false, root: Root::AlwaysOff };
+    pub(crate) const OFF: Self = Self {
+        parent_based: false,
+        root: Root::AlwaysOff,
+    };
 
     pub(super) fn read(env: &mut Environment, xray: Option<&XRay>) -> Self {
         let name = variable::OTEL_TRACES_SAMPLER;
@@ -94,7 +117,10 @@ impl Sampler {
             ("traceidratio", _) => Root::Ratio(ratio(env)),
             ("xray", false) => {
                 // The X-Ray samplers obey a caller's decision, as all their implementations do.
-                return Self { parent_based: true, root: Root::XRay(RemoteSampler::read(env, xray)) };
+                return Self {
+                    parent_based: true,
+                    root: Root::XRay(RemoteSampler::read(env, xray)),
+                };
             }
             _ => {
                 env.refuse(

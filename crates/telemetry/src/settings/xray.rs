@@ -19,9 +19,12 @@ pub(crate) struct XRay {
 /// What [`Telemetry::annotate`](crate::Telemetry::annotate) and its like do where no span is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContextMissingStrategy {
-    RuntimeError,
-    LogError,
-    IgnoreError,
+    /// `RUNTIME_ERROR`: the caller gets an error.
+    Fail,
+    /// `LOG_ERROR`
+    Log,
+    /// `IGNORE_ERROR`
+    Ignore,
 }
 
 /// Where segments go, and where the sampling rules come from.
@@ -44,17 +47,27 @@ impl XRay {
         let name = variable::AWS_XRAY_DAEMON_ADDRESS;
         let address = env.text(name)?;
         // As in the X-Ray SDK for Python: what is neither yes nor no is yes.
-        let switch = env.text("AWS_XRAY_SDK_ENABLED").map(|value| value.to_ascii_lowercase());
-        if matches!(switch.as_deref(), Some("n" | "no" | "f" | "false" | "off" | "0")) {
+        let switch = env
+            .text("AWS_XRAY_SDK_ENABLED")
+            .map(|value| value.to_ascii_lowercase());
+        if matches!(
+            switch.as_deref(),
+            Some("n" | "no" | "f" | "false" | "off" | "0")
+        ) {
             return None;
         }
         let Ok(daemon) = address.parse() else {
-            env.refuse(name, "write HOST:PORT, or tcp:HOST:PORT udp:HOST:PORT; X-Ray is off");
+            env.refuse(
+                name,
+                "write HOST:PORT, or tcp:HOST:PORT udp:HOST:PORT; X-Ray is off",
+            );
             return None;
         };
         Some(Self {
             daemon,
-            name: env.text(variable::AWS_XRAY_TRACING_NAME).unwrap_or_else(|| service_name.into()),
+            name: env
+                .text(variable::AWS_XRAY_TRACING_NAME)
+                .unwrap_or_else(|| service_name.into()),
             dynamic_naming: env.text(variable::AWS_XRAY_URL),
             context_missing: ContextMissingStrategy::read(env),
         })
@@ -65,12 +78,15 @@ impl ContextMissingStrategy {
     fn read(env: &mut Environment) -> Self {
         let name = "AWS_XRAY_CONTEXT_MISSING";
         match env.text(name).as_deref() {
-            Some("RUNTIME_ERROR") => Self::RuntimeError,
-            None | Some("LOG_ERROR") => Self::LogError,
-            Some("IGNORE_ERROR") => Self::IgnoreError,
+            Some("RUNTIME_ERROR") => Self::Fail,
+            None | Some("LOG_ERROR") => Self::Log,
+            Some("IGNORE_ERROR") => Self::Ignore,
             Some(_) => {
-                env.refuse(name, "write RUNTIME_ERROR, LOG_ERROR or IGNORE_ERROR; LOG_ERROR holds");
-                Self::LogError
+                env.refuse(
+                    name,
+                    "write RUNTIME_ERROR, LOG_ERROR or IGNORE_ERROR; LOG_ERROR holds",
+                );
+                Self::Log
             }
         }
     }
@@ -84,11 +100,22 @@ impl FromStr for DaemonAddress {
         match (parts.next(), parts.next(), parts.next()) {
             (Some(both), None, _) => {
                 let address: Address = both.parse()?;
-                Ok(Self { udp: address.clone(), tcp: address })
+                Ok(Self {
+                    udp: address.clone(),
+                    tcp: address,
+                })
             }
             (Some(one), Some(other), None) => {
-                let part = |prefix: &str| one.strip_prefix(prefix).or(other.strip_prefix(prefix)).ok_or(())?.parse();
-                Ok(Self { udp: part("udp:")?, tcp: part("tcp:")? })
+                let part = |prefix: &str| {
+                    one.strip_prefix(prefix)
+                        .or(other.strip_prefix(prefix))
+                        .ok_or(())?
+                        .parse()
+                };
+                Ok(Self {
+                    udp: part("udp:")?,
+                    tcp: part("tcp:")?,
+                })
             }
             _ => Err(()),
         }
@@ -101,7 +128,10 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (host, port) = text.rsplit_once(':').ok_or(())?;
         let host = match host.strip_prefix('[') {
-            Some(host) => host.strip_suffix(']').filter(|host| host.contains(':')).ok_or(())?,
+            Some(host) => host
+                .strip_suffix(']')
+                .filter(|host| host.contains(':'))
+                .ok_or(())?,
             None if host.contains(':') => return Err(()),
             None => host,
         };
@@ -110,7 +140,10 @@ impl FromStr for Address {
             return Err(());
         }
         let port = port.parse().ok().filter(|port| *port > 0).ok_or(())?;
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -140,13 +173,32 @@ mod tests {
             ("tcp:[::1]:1 udp:[::2]:2", "[::2]:2", "[::1]:1"),
         ] {
             let address: DaemonAddress = text.parse().unwrap_or_else(|()| panic!("{text}"));
-            assert_eq!((address.udp.to_string(), address.tcp.to_string()), (udp.into(), tcp.into()), "{text}");
+            assert_eq!(
+                (address.udp.to_string(), address.tcp.to_string()),
+                (udp.into(), tcp.into()),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "host", "host:", ":2000", "host:0", "host:65536", "a:b:1", "tcp:a:1", "tcp:a:1 tcp:b:2", "udp:a:1 b:2", "a:1 b:2 c:3", "[]:1", "[a]:1", "http://a:1"] {
+        for text in [
+            "",
+            "host",
+            "host:",
+            ":2000",
+            "host:0",
+            "host:65536",
+            "a:b:1",
+            "tcp:a:1",
+            "tcp:a:1 tcp:b:2",
+            "udp:a:1 b:2",
+            "a:1 b:2 c:3",
+            "[]:1",
+            "[a]:1",
+            "http://a:1",
+        ] {
             assert_eq!(text.parse::<DaemonAddress>(), Err(()), "{text}");
         }
     }

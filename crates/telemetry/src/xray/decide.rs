@@ -54,7 +54,9 @@ impl Decider {
     /// Decides: the caller's `0` or `1` is obeyed, else the central rules decide, or the fallback while there are none.
     pub(crate) fn decide(&self, caller: Option<Sampled>, facts: RequestFacts<'_>) -> Decision {
         let host = facts.host.filter(|host| {
-            self.dynamic_naming.as_ref().is_some_and(|pattern| wildcard::matches(pattern, host, Client::XRaySdk))
+            self.dynamic_naming
+                .as_ref()
+                .is_some_and(|pattern| wildcard::matches(pattern, host, Client::XRaySdk))
         });
         let name = host.map_or_else(|| Arc::clone(&self.name), Arc::from);
         let (sampled, rule) = match caller {
@@ -62,7 +64,11 @@ impl Decider {
             Some(Sampled::No) => (false, None),
             Some(Sampled::Ask) | None => self.ask_the_rules(&name, facts),
         };
-        Decision { sampled, rule, name }
+        Decision {
+            sampled,
+            rule,
+            name,
+        }
     }
 
     fn ask_the_rules(&self, name: &str, facts: RequestFacts<'_>) -> (bool, Option<Arc<str>>) {
@@ -77,7 +83,10 @@ impl Decider {
         let now = epoch_seconds();
         let rules = self.rules.load();
         match rules.decide(&request, now, random) {
-            Some(decision) => (decision.sampled, decision.sampled.then(|| Arc::clone(decision.rule))),
+            Some(decision) => (
+                decision.sampled,
+                decision.sampled.then(|| Arc::clone(decision.rule)),
+            ),
             None => (self.fallback.decide(now, random), None),
         }
     }
@@ -90,10 +99,22 @@ mod tests {
     use tracewright_xray::rule::SamplingRule;
 
     fn decider(variables: &[(&str, &str)]) -> Decider {
-        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let (settings, problems) = Settings::read(variables, Defaults { service_name: Some("backend"), log_filter: "info" });
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let (settings, problems) = Settings::read(
+            variables,
+            Defaults {
+                service_name: Some("backend"),
+                log_filter: "info",
+            },
+        );
         assert_eq!(problems, []);
-        Decider::new(settings.xray.as_ref(), &settings.resource.service_name, None)
+        Decider::new(
+            settings.xray.as_ref(),
+            &settings.resource.service_name,
+            None,
+        )
     }
 
     fn load(decider: &Decider, service_name: &str, fixed_rate: f64) {
@@ -105,7 +126,11 @@ mod tests {
             service_name: service_name.into(),
             ..SamplingRule::factory_default()
         };
-        decider.rules.store(Arc::new(Rules::load(&Rules::default(), [rule], epoch_seconds())));
+        decider.rules.store(Arc::new(Rules::load(
+            &Rules::default(),
+            [rule],
+            epoch_seconds(),
+        )));
     }
 
     #[test]
@@ -118,24 +143,45 @@ mod tests {
         load(&decider, "backend", 1.0);
         let decision = decider.decide(Some(Sampled::Ask), RequestFacts::default());
         assert_eq!(decision.rule.as_deref(), Some("Cruddur"));
-        assert!(decider.decide(Some(Sampled::Yes), RequestFacts::default()).rule.is_none());
+        assert!(
+            decider
+                .decide(Some(Sampled::Yes), RequestFacts::default())
+                .rule
+                .is_none()
+        );
     }
 
     #[test]
     fn without_rules_the_fallback_decides_and_names_no_rule() {
         let decider = decider(&[("AWS_XRAY_DAEMON_ADDRESS", "h:1")]);
         let decision = decider.decide(None, RequestFacts::default());
-        assert!(decision.sampled && decision.rule.is_none(), "the first of a second");
+        assert!(
+            decision.sampled && decision.rule.is_none(),
+            "the first of a second"
+        );
     }
 
     #[test]
     fn dynamic_naming_renames_the_segment_and_with_it_the_service_that_rules_see() {
-        let decider = decider(&[("AWS_XRAY_DAEMON_ADDRESS", "h:1"), ("AWS_XRAY_URL", "*4567-demo.example.test*")]);
+        let decider = decider(&[
+            ("AWS_XRAY_DAEMON_ADDRESS", "h:1"),
+            ("AWS_XRAY_URL", "*4567-demo.example.test*"),
+        ]);
         load(&decider, "backend", 1.0);
-        let facts = |host| RequestFacts { host: Some(host), ..RequestFacts::default() };
+        let facts = |host| RequestFacts {
+            host: Some(host),
+            ..RequestFacts::default()
+        };
         let named = decider.decide(None, facts("4567-demo.example.test"));
-        assert_eq!((&*named.name, named.rule), ("4567-demo.example.test", None), "no rule applies to that name");
+        assert_eq!(
+            (&*named.name, named.rule),
+            ("4567-demo.example.test", None),
+            "no rule applies to that name"
+        );
         let own = decider.decide(None, facts("localhost:4567"));
-        assert_eq!((&*own.name, own.rule.as_deref()), ("backend", Some("Cruddur")));
+        assert_eq!(
+            (&*own.name, own.rule.as_deref()),
+            ("backend", Some("Cruddur"))
+        );
     }
 }

@@ -71,7 +71,9 @@ impl Emitter {
     pub(super) fn push(&self, document: Document) {
         let was_empty = {
             let mut waiting = self.lock();
-            if waiting.documents.len() >= MAX_DOCUMENTS || waiting.bytes + document.json.len() > MAX_BYTES {
+            if waiting.documents.len() >= MAX_DOCUMENTS
+                || waiting.bytes + document.json.len() > MAX_BYTES
+            {
                 self.full.inc_by(document.entities as u64);
                 return;
             }
@@ -91,7 +93,9 @@ impl Emitter {
         let mut round = Vec::new();
         let mut bytes = 0;
         while round.len() < ROUND_DOCUMENTS
-            && let Some(document) = waiting.documents.pop_front_if(|next| round.is_empty() || bytes + next.json.len() <= ROUND_BYTES)
+            && let Some(document) = waiting
+                .documents
+                .pop_front_if(|next| round.is_empty() || bytes + next.json.len() <= ROUND_BYTES)
         {
             bytes += document.json.len();
             round.push(document);
@@ -121,7 +125,12 @@ impl Emitter {
 }
 
 /// Sends what is queued until a closing flush.
-pub(crate) async fn run(emitter: Arc<Emitter>, address: Address, metrics: Arc<Metrics>, mut flushes: Flushes) {
+pub(crate) async fn run(
+    emitter: Arc<Emitter>,
+    address: Address,
+    metrics: Arc<Metrics>,
+    mut flushes: Flushes,
+) {
     let mut sender = Sender {
         exported: metrics.exported(Exporter::XRay),
         emitter: Arc::clone(&emitter),
@@ -181,13 +190,15 @@ impl Sender {
             }
             match self.send_round(&round).await {
                 Ok(()) => {
-                    self.exported.inc_by(round.iter().map(|document| document.entities as u64).sum());
+                    self.exported
+                        .inc_by(round.iter().map(|document| document.entities as u64).sum());
                     self.metrics.succeeded(Exporter::XRay);
                     self.health.good();
                 }
                 Err(error) => {
                     self.emitter.put_back(round);
-                    self.health.bad(&format_args!("{} is not reached: {error}", self.address));
+                    self.health
+                        .bad(&format_args!("{} is not reached: {error}", self.address));
                     self.connection = None;
                     self.attempt += 1;
                     return Err(());
@@ -210,12 +221,19 @@ impl Sender {
     }
 
     async fn socket(&mut self) -> io::Result<&UdpSocket> {
-        if self.connection.as_ref().is_some_and(|connection| connection.since.elapsed() >= REBIND) {
+        if self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.since.elapsed() >= REBIND)
+        {
             self.connection = None;
         }
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection { socket: self.connect().await?, since: Instant::now() },
+            None => Connection {
+                socket: self.connect().await?,
+                since: Instant::now(),
+            },
         };
         Ok(&self.connection.insert(connection).socket)
     }
@@ -223,9 +241,14 @@ impl Sender {
     async fn connect(&self) -> io::Result<UdpSocket> {
         let name = (self.address.host.as_str(), self.address.port);
         let resolved = timeout(self.resolve_timeout, tokio::net::lookup_host(name)).await;
-        let resolved: Vec<SocketAddr> = resolved.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.collect();
+        let resolved: Vec<SocketAddr> = resolved
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
+            .collect();
         if resolved.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            ));
         }
         let receiver = resolved[self.attempt % resolved.len()];
         let any = match receiver.ip() {

@@ -17,7 +17,9 @@ pub(crate) fn origin(resource: &Resource, log_group: Option<&str>) -> (Origin, O
         _ => None,
     };
     let members = |pairs: &[(&str, &str)]| -> Map<String, Value> {
-        let known = pairs.iter().filter_map(|(member, key)| Some(((*member).to_owned(), resource.get(key)?.into())));
+        let known = pairs
+            .iter()
+            .filter_map(|(member, key)| Some(((*member).to_owned(), resource.get(key)?.into())));
         known.collect()
     };
     let mut service = members(&[("version", "service.version")]);
@@ -25,24 +27,69 @@ pub(crate) fn origin(resource: &Resource, log_group: Option<&str>) -> (Origin, O
     service.insert("runtime_version".into(), env!("RUSTC_VERSION").into());
     let mut aws = members(&[("account_id", "cloud.account.id")]);
     let parts = [
-        ("eks", members(&[("cluster_name", "k8s.cluster.name"), ("pod", "k8s.pod.name"), ("container_id", "container.id")])),
-        ("ecs", members(&[("container", "host.name"), ("container_id", "container.id"), ("container_arn", "aws.ecs.container.arn"), ("cluster_arn", "aws.ecs.cluster.arn"), ("task_arn", "aws.ecs.task.arn")])),
-        ("ec2", members(&[("instance_id", "host.id"), ("availability_zone", "cloud.availability_zone"), ("instance_size", "host.type"), ("ami_id", "host.image.id")])),
-        ("elastic_beanstalk", members(&[("environment_name", "service.namespace"), ("deployment_id", "service.instance.id"), ("version_label", "service.version")])),
+        (
+            "eks",
+            members(&[
+                ("cluster_name", "k8s.cluster.name"),
+                ("pod", "k8s.pod.name"),
+                ("container_id", "container.id"),
+            ]),
+        ),
+        (
+            "ecs",
+            members(&[
+                ("container", "host.name"),
+                ("container_id", "container.id"),
+                ("container_arn", "aws.ecs.container.arn"),
+                ("cluster_arn", "aws.ecs.cluster.arn"),
+                ("task_arn", "aws.ecs.task.arn"),
+            ]),
+        ),
+        (
+            "ec2",
+            members(&[
+                ("instance_id", "host.id"),
+                ("availability_zone", "cloud.availability_zone"),
+                ("instance_size", "host.type"),
+                ("ami_id", "host.image.id"),
+            ]),
+        ),
+        (
+            "elastic_beanstalk",
+            members(&[
+                ("environment_name", "service.namespace"),
+                ("deployment_id", "service.instance.id"),
+                ("version_label", "service.version"),
+            ]),
+        ),
     ];
     for (part, members) in parts {
-        let is_here = platform.as_deref().is_some_and(|platform| platform == format!("aws_{part}"));
+        let is_here = platform
+            .as_deref()
+            .is_some_and(|platform| platform == format!("aws_{part}"));
         if is_here && !members.is_empty() {
             aws.insert(part.into(), members.into());
         }
     }
     // The console finds a trace's logs by these.
-    let groups = resource.get("aws.log.group.names").or(log_group.map(str::to_owned)).unwrap_or_default();
-    let groups: Vec<Value> =
-        groups.split('&').filter(|group| !group.is_empty()).map(|group| json!({ "log_group": group })).collect();
+    let groups = resource
+        .get("aws.log.group.names")
+        .or(log_group.map(str::to_owned))
+        .unwrap_or_default();
+    let groups: Vec<Value> = groups
+        .split('&')
+        .filter(|group| !group.is_empty())
+        .map(|group| json!({ "log_group": group }))
+        .collect();
     if !groups.is_empty() {
         aws.insert("cloudwatch_logs".into(), groups.into());
     }
-    let origin = Origin::new(service_type, &service, &aws, "X-Ray for Rust", env!("CARGO_PKG_VERSION"));
+    let origin = Origin::new(
+        service_type,
+        &service,
+        &aws,
+        "X-Ray for Rust",
+        env!("CARGO_PKG_VERSION"),
+    );
     (origin.unwrap_or_default(), service_type.map(str::to_owned))
 }

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracewright_xray::sampling::Rules;
 use tracewright_xray::sampling::wire::{
-    GET_SAMPLING_RULES_PATH, GET_SAMPLING_TARGETS_PATH, MAX_STATISTICS_DOCUMENTS, SamplingRules, SamplingTargets,
-    SamplingTargetsRequest,
+    GET_SAMPLING_RULES_PATH, GET_SAMPLING_TARGETS_PATH, MAX_STATISTICS_DOCUMENTS, SamplingRules,
+    SamplingTargets, SamplingTargetsRequest,
 };
 
 const TARGETS_INTERVAL: Duration = Duration::from_secs(10);
@@ -43,9 +43,18 @@ enum PollError {
     #[error("{endpoint} is not reached: {reason}")]
     Unreachable { endpoint: String, reason: String },
     #[error("{endpoint}{path} answered {status}: {message}")]
-    Refused { endpoint: String, path: &'static str, status: reqwest::StatusCode, message: String },
+    Refused {
+        endpoint: String,
+        path: &'static str,
+        status: reqwest::StatusCode,
+        message: String,
+    },
     #[error("{endpoint}{path} answered what is not its JSON: {reason}")]
-    Unreadable { endpoint: String, path: &'static str, reason: String },
+    Unreadable {
+        endpoint: String,
+        path: &'static str,
+        reason: String,
+    },
 }
 
 /// Polls until a closing flush.
@@ -93,7 +102,14 @@ impl Poller {
     ) -> Self {
         let id: [u8; 12] = random();
         let client_id = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { remote, decider, emitter, metrics, client_id, health: Health::new("central sampling") }
+        Self {
+            remote,
+            decider,
+            emitter,
+            metrics,
+            client_id,
+            health: Health::new("central sampling"),
+        }
     }
 
     /// The interval and up to five seconds; the targets' interval while there are no rules.
@@ -106,9 +122,13 @@ impl Poller {
     }
 
     async fn load_rules(&self) {
-        match self.post::<_, SamplingRules>(GET_SAMPLING_RULES_PATH, &serde_json::json!({})).await {
+        match self
+            .post::<_, SamplingRules>(GET_SAMPLING_RULES_PATH, &serde_json::json!({}))
+            .await
+        {
             Ok(answer) => {
-                let rules = Rules::load(&self.decider.rules.load(), answer.rules(), epoch_seconds());
+                let rules =
+                    Rules::load(&self.decider.rules.load(), answer.rules(), epoch_seconds());
                 // As in the X-Ray SDKs, an empty answer changes nothing.
                 if !rules.is_empty() {
                     self.decider.rules.store(Arc::new(rules));
@@ -126,8 +146,13 @@ impl Poller {
         let statistics = rules.take_statistics(&self.client_id, epoch_seconds());
         let mut changed = false;
         for documents in statistics.chunks(MAX_STATISTICS_DOCUMENTS) {
-            let request = SamplingTargetsRequest { sampling_statistics_documents: documents };
-            match self.post::<_, SamplingTargets>(GET_SAMPLING_TARGETS_PATH, &request).await {
+            let request = SamplingTargetsRequest {
+                sampling_statistics_documents: documents,
+            };
+            match self
+                .post::<_, SamplingTargets>(GET_SAMPLING_TARGETS_PATH, &request)
+                .await
+            {
                 Ok(answer) => {
                     rules.apply_targets(&answer.sampling_target_documents);
                     let modified = answer.last_rule_modification.unwrap_or_default();
@@ -150,22 +175,40 @@ impl Poller {
     fn update_metrics(&self) {
         let rules = self.decider.rules.load();
         self.metrics.sampler_rules.set(rules.len() as i64);
-        self.metrics.sampler_central.set(i64::from(rules.is_fresh(epoch_seconds())));
+        self.metrics
+            .sampler_central
+            .set(i64::from(rules.is_fresh(epoch_seconds())));
     }
 
-    async fn post<Q: Serialize, A: DeserializeOwned>(&self, path: &'static str, body: &Q) -> Result<A, PollError> {
+    async fn post<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        body: &Q,
+    ) -> Result<A, PollError> {
         let endpoint = || self.remote.endpoint.clone();
         let unreachable = |error: reqwest::Error| {
             let mut source: &dyn std::error::Error = &error;
             while let Some(deeper) = source.source() {
                 source = deeper;
             }
-            PollError::Unreachable { endpoint: endpoint(), reason: source.to_string() }
+            PollError::Unreachable {
+                endpoint: endpoint(),
+                reason: source.to_string(),
+            }
         };
         // A new client each time, so that the name is resolved each time and no connection outlives its pod.
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build().map_err(unreachable)?;
+        let client = reqwest::Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(unreachable)?;
         let url = format!("{}{path}", self.remote.endpoint);
-        let mut response = client.post(url).json(body).send().await.map_err(unreachable)?;
+        let mut response = client
+            .post(url)
+            .json(body)
+            .send()
+            .await
+            .map_err(unreachable)?;
         let status = response.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -175,8 +218,14 @@ impl Poller {
             }
         }
         if !status.is_success() {
-            let message = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).replace(char::is_control, " ");
-            return Err(PollError::Refused { endpoint: endpoint(), path, status, message });
+            let message = String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+                .replace(char::is_control, " ");
+            return Err(PollError::Refused {
+                endpoint: endpoint(),
+                path,
+                status,
+                message,
+            });
         }
         serde_json::from_slice(&bytes).map_err(|error| PollError::Unreadable {
             endpoint: endpoint(),

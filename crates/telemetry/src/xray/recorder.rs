@@ -102,7 +102,11 @@ impl Recorder {
         let decision = match context.get::<Decision>() {
             Some(decision) => decision.clone(),
             None => {
-                let flag = if own.is_sampled() { Sampled::Yes } else { Sampled::No };
+                let flag = if own.is_sampled() {
+                    Sampled::Yes
+                } else {
+                    Sampled::No
+                };
                 let caller = incoming.and_then(|incoming| incoming.header.sampled);
                 let caller = match caller {
                     None | Some(Sampled::Ask) if self.follows_flag => Some(flag),
@@ -115,9 +119,16 @@ impl Recorder {
             return None;
         }
         let trace = xray_trace_id(own.trace_id())?;
-        let parent = incoming.filter(|incoming| incoming.header.root == Some(trace)).and_then(|i| i.header.parent);
+        let parent = incoming
+            .filter(|incoming| incoming.header.root == Some(trace))
+            .and_then(|i| i.header.parent);
         let tree = Mutex::new(Tree::new(trace, segment_id(own.span_id())?));
-        Some(Segment { decision, parent, user: OnceLock::new(), tree })
+        Some(Segment {
+            decision,
+            parent,
+            user: OnceLock::new(),
+            tree,
+        })
     }
 
     /// Notes that a span has ended, and sends what is complete.
@@ -126,16 +137,22 @@ impl Recorder {
         let Some(segment) = self.shard(id).remove(&id) else {
             return;
         };
-        let (Some(id), Some(trace)) = (segment_id(id), xray_trace_id(span.span_context.trace_id())) else {
+        let (Some(id), Some(trace)) = (segment_id(id), xray_trace_id(span.span_context.trace_id()))
+        else {
             return;
         };
         let facts = Facts::of(span);
         let mut entity = facts.entity(span);
         let mut tree = segment.tree();
-        entity.cause = facts.first_exception().and_then(|exception| tree.known_exception(exception));
+        entity.cause = facts
+            .first_exception()
+            .and_then(|exception| tree.known_exception(exception));
         let is_root = tree.root() == id;
         if is_root {
-            let remote = span.parent_span_is_remote.then(|| segment_id(span.parent_span_id)).flatten();
+            let remote = span
+                .parent_span_is_remote
+                .then(|| segment_id(span.parent_span_id))
+                .flatten();
             entity.name = &segment.decision.name;
             entity.namespace = None;
             entity.root = Some(Root {
@@ -156,7 +173,11 @@ impl Recorder {
                 report.annotations_dropped, report.metadata_dropped, span.name
             ));
         }
-        let documents = if is_root { tree.end_root(part) } else { tree.end(id, part) };
+        let documents = if is_root {
+            tree.end_root(part)
+        } else {
+            tree.end(id, part)
+        };
         drop(tree);
         for document in documents {
             self.emitter.push(document);
@@ -165,7 +186,9 @@ impl Recorder {
 
     fn shard(&self, id: SpanId) -> MutexGuard<'_, HashMap<SpanId, Arc<Segment>>> {
         let shard = usize::from(id.to_bytes()[7]) % SHARDS;
-        self.open[shard].lock().unwrap_or_else(PoisonError::into_inner)
+        self.open[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -60,8 +60,13 @@ impl<'a> Facts<'a> {
         facts.url = facts.members.url();
         for event in span.events.iter().filter(|event| event.name == "exception") {
             let text = |key: &str| {
-                let found = event.attributes.iter().find(|attribute| attribute.key.as_str() == key);
-                found.and_then(|attribute| as_text(&attribute.value)).unwrap_or_default()
+                let found = event
+                    .attributes
+                    .iter()
+                    .find(|attribute| attribute.key.as_str() == key);
+                found
+                    .and_then(|attribute| as_text(&attribute.value))
+                    .unwrap_or_default()
             };
             facts.exceptions.push(Exception {
                 id: random(),
@@ -74,7 +79,11 @@ impl<'a> Facts<'a> {
         if let (Status::Error { description }, true) = (&span.status, facts.exceptions.is_empty())
             && !description.is_empty()
         {
-            facts.exceptions.push(Exception { id: random(), message: description, ..Exception::default() });
+            facts.exceptions.push(Exception {
+                id: random(),
+                message: description,
+                ..Exception::default()
+            });
         }
         facts
     }
@@ -82,41 +91,77 @@ impl<'a> Facts<'a> {
     fn sort_in(&mut self, key: &'a str, value: &'a Value) {
         let members = &mut self.members;
         match (key, value) {
-            ("http.request.method" | "http.method", Value::String(text)) => members.method = Some(text.as_str()),
-            ("url.full" | "http.url", Value::String(text)) => members.full_url = Some(text.as_str()),
-            ("url.scheme" | "http.scheme", Value::String(text)) => members.scheme = Some(text.as_str()),
-            ("server.address" | "net.host.name" | "net.peer.name", Value::String(text)) => members.host = Some(text.as_str()),
+            ("http.request.method" | "http.method", Value::String(text)) => {
+                members.method = Some(text.as_str())
+            }
+            ("url.full" | "http.url", Value::String(text)) => {
+                members.full_url = Some(text.as_str())
+            }
+            ("url.scheme" | "http.scheme", Value::String(text)) => {
+                members.scheme = Some(text.as_str())
+            }
+            ("server.address" | "net.host.name" | "net.peer.name", Value::String(text)) => {
+                members.host = Some(text.as_str())
+            }
             ("server.port" | "net.host.port", Value::I64(port)) => members.port = Some(*port),
             ("url.path", Value::String(text)) => members.path = Some(text.as_str()),
-            ("user_agent.original" | "http.user_agent", Value::String(text)) => members.user_agent = Some(text.as_str()),
-            ("client.address" | "http.client_ip", Value::String(text)) => members.client = Some(text.as_str()),
+            ("user_agent.original" | "http.user_agent", Value::String(text)) => {
+                members.user_agent = Some(text.as_str())
+            }
+            ("client.address" | "http.client_ip", Value::String(text)) => {
+                members.client = Some(text.as_str())
+            }
             ("http.request.header.x-forwarded-for", Value::Array(Array::String(values))) => {
                 let values: Vec<&str> = values.iter().map(|value| value.as_str()).collect();
                 self.x_forwarded_for = Some(values.join(", "));
             }
-            ("http.response.status_code" | "http.status_code", Value::I64(status)) => members.status = Some(*status),
+            ("http.response.status_code" | "http.status_code", Value::I64(status)) => {
+                members.status = Some(*status)
+            }
             ("http.response.body.size", Value::I64(size)) => members.response_bytes = Some(*size),
             // The same again under an older name, or of no use to X-Ray.
-            ("http.target" | "http.host" | "http.server_name" | "net.peer.ip" | "net.peer.port", _) => {}
-            ("db.query.text" | "db.statement", Value::String(text)) => members.query = Some(text.as_str()),
-            ("db.system.name" | "db.system", Value::String(text)) => members.database_system = Some(text.as_str()),
-            ("db.namespace" | "db.name", Value::String(text)) => members.database_name = Some(text.as_str()),
+            (
+                "http.target" | "http.host" | "http.server_name" | "net.peer.ip" | "net.peer.port",
+                _,
+            ) => {}
+            ("db.query.text" | "db.statement", Value::String(text)) => {
+                members.query = Some(text.as_str())
+            }
+            ("db.system.name" | "db.system", Value::String(text)) => {
+                members.database_system = Some(text.as_str())
+            }
+            ("db.namespace" | "db.name", Value::String(text)) => {
+                members.database_name = Some(text.as_str())
+            }
             ("db.user", Value::String(text)) => members.database_user = Some(text.as_str()),
             ("rpc.system", Value::String(text)) => members.rpc_system = Some(text.as_str()),
             ("rpc.service", Value::String(text)) => members.rpc_service = Some(text.as_str()),
             ("rpc.method", Value::String(text)) => members.aws.push(("operation", text.as_str())),
-            ("cloud.region" | "aws.region", Value::String(text)) => members.aws.push(("region", text.as_str())),
-            ("aws.request_id", Value::String(text)) => members.aws.push(("request_id", text.as_str())),
-            ("aws.sqs.queue.url", Value::String(text)) => members.aws.push(("queue_url", text.as_str())),
-            ("aws.s3.bucket", Value::String(text)) => members.aws.push(("bucket_name", text.as_str())),
+            ("cloud.region" | "aws.region", Value::String(text)) => {
+                members.aws.push(("region", text.as_str()))
+            }
+            ("aws.request_id", Value::String(text)) => {
+                members.aws.push(("request_id", text.as_str()))
+            }
+            ("aws.sqs.queue.url", Value::String(text)) => {
+                members.aws.push(("queue_url", text.as_str()))
+            }
+            ("aws.s3.bucket", Value::String(text)) => {
+                members.aws.push(("bucket_name", text.as_str()))
+            }
             ("aws.dynamodb.table_names", Value::Array(Array::String(names))) => {
-                members.aws.extend(names.first().map(|name| ("table_name", name.as_str())));
+                members
+                    .aws
+                    .extend(names.first().map(|name| ("table_name", name.as_str())));
             }
             (USER, Value::String(text)) => self.user = Some(text.as_str()),
             _ => {
                 if let Some(key) = key.strip_prefix(ANNOTATION) {
                     self.annotations.push((key, as_value(value)));
-                } else if let Some((namespace, key)) = key.strip_prefix(METADATA).and_then(|key| key.split_once('.')) {
+                } else if let Some((namespace, key)) = key
+                    .strip_prefix(METADATA)
+                    .and_then(|key| key.split_once('.'))
+                {
                     self.metadata.push((namespace, key, as_value(value)));
                 } else {
                     self.metadata.push(("default", key, as_value(value)));
@@ -152,7 +197,11 @@ impl<'a> Facts<'a> {
             start: since_1970(span.start_time),
             end: since_1970(span.end_time.max(span.start_time)),
             root: None,
-            namespace: is_call.then_some(if is_aws { Namespace::Aws } else { Namespace::Remote }),
+            namespace: is_call.then_some(if is_aws {
+                Namespace::Aws
+            } else {
+                Namespace::Remote
+            }),
             http: Http {
                 url: self.url.as_deref(),
                 method: members.method,
@@ -160,7 +209,9 @@ impl<'a> Facts<'a> {
                 client_ip: self.x_forwarded_for.as_deref().or(members.client),
                 x_forwarded_for: self.x_forwarded_for.is_some(),
                 status,
-                content_length: members.response_bytes.and_then(|size| u64::try_from(size).ok()),
+                content_length: members
+                    .response_bytes
+                    .and_then(|size| u64::try_from(size).ok()),
             },
             sql: Sql {
                 sanitized_query: members.query,
@@ -168,7 +219,11 @@ impl<'a> Facts<'a> {
                 url: members.host.filter(|_| is_query),
                 user: members.database_user,
             },
-            aws: if is_aws { members.aws.clone() } else { Vec::new() },
+            aws: if is_aws {
+                members.aws.clone()
+            } else {
+                Vec::new()
+            },
             fault: status.is_some_and(|status| status >= 500)
                 || !self.exceptions.is_empty()
                 || (failed && status.is_none_or(|status| status < 400)),
@@ -193,7 +248,10 @@ impl Members<'_> {
         let default_port = if scheme == "https" { 443 } else { 80 };
         let port = self.port.filter(|port| *port != default_port);
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        Some(format!("{scheme}://{host}{port}{}", self.path.unwrap_or("/")))
+        Some(format!(
+            "{scheme}://{host}{port}{}",
+            self.path.unwrap_or("/")
+        ))
     }
 }
 
@@ -211,12 +269,20 @@ fn as_value(value: &Value) -> segment::Value<'_> {
         Value::I64(number) => segment::Value::Int(*number),
         Value::F64(number) => segment::Value::Float(*number),
         Value::Bool(value) => segment::Value::Bool(*value),
-        Value::Array(Array::Bool(list)) => segment::Value::List(list.iter().map(|v| segment::Value::Bool(*v)).collect()),
-        Value::Array(Array::I64(list)) => segment::Value::List(list.iter().map(|v| segment::Value::Int(*v)).collect()),
-        Value::Array(Array::F64(list)) => segment::Value::List(list.iter().map(|v| segment::Value::Float(*v)).collect()),
-        Value::Array(Array::String(list)) => {
-            segment::Value::List(list.iter().map(|v| segment::Value::Text(v.as_str())).collect())
+        Value::Array(Array::Bool(list)) => {
+            segment::Value::List(list.iter().map(|v| segment::Value::Bool(*v)).collect())
         }
+        Value::Array(Array::I64(list)) => {
+            segment::Value::List(list.iter().map(|v| segment::Value::Int(*v)).collect())
+        }
+        Value::Array(Array::F64(list)) => {
+            segment::Value::List(list.iter().map(|v| segment::Value::Float(*v)).collect())
+        }
+        Value::Array(Array::String(list)) => segment::Value::List(
+            list.iter()
+                .map(|v| segment::Value::Text(v.as_str()))
+                .collect(),
+        ),
         // Both enumerations may get further variants.
         _ => segment::Value::List(Vec::new()),
     }

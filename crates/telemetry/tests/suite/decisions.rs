@@ -28,13 +28,18 @@ struct Outcome {
 fn request(variables: &[(&str, &str)], headers: &[(&str, &str)]) -> Outcome {
     let (server, receiver) = (Server::start([]), Receiver::start([]));
     let (endpoint, address) = (server.url(), receiver.address());
-    let base = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("AWS_XRAY_DAEMON_ADDRESS", &address)];
+    let base = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("AWS_XRAY_DAEMON_ADDRESS", &address),
+    ];
     let telemetry = telemetry(&[&base, variables].concat());
     let mut outcome = Outcome::default();
     let mut context = SpanContext::NONE;
     outcome.answer = serve(&telemetry, headers, 200, || {
         context = Context::current().span().span_context().clone();
-        telemetry.propagator().inject_context(&Context::current(), &mut outcome.passed_on);
+        telemetry
+            .propagator()
+            .inject_context(&Context::current(), &mut outcome.passed_on);
     });
     assert!(telemetry.flush(PATIENCE));
     outcome.trace = context.trace_id().to_string();
@@ -58,11 +63,24 @@ fn each_decision_is_obeyed_from_its_own_header() {
         for (sampled, xray) in [("1", true), ("0", false)] {
             let header = format!("{ROOT};Sampled={sampled}");
             let outcome = request(&[], &[(TRACEPARENT, parent), (XRAY, &header)]);
-            assert_eq!((outcome.in_otlp, outcome.in_xray), (otlp, xray), "{parent} {sampled}");
+            assert_eq!(
+                (outcome.in_otlp, outcome.in_xray),
+                (otlp, xray),
+                "{parent} {sampled}"
+            );
             assert_eq!(outcome.trace, PARENT_TRACE, "traceparent names the trace");
-            assert!(outcome.passed_on[TRACEPARENT].ends_with(&parent[52..]), "{outcome:?}");
-            assert!(outcome.passed_on[XRAY].ends_with(&format!("Sampled={sampled}")), "{outcome:?}");
-            assert!(outcome.passed_on[XRAY].starts_with("Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent="));
+            assert!(
+                outcome.passed_on[TRACEPARENT].ends_with(&parent[52..]),
+                "{outcome:?}"
+            );
+            assert!(
+                outcome.passed_on[XRAY].ends_with(&format!("Sampled={sampled}")),
+                "{outcome:?}"
+            );
+            assert!(
+                outcome.passed_on[XRAY]
+                    .starts_with("Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=")
+            );
         }
     }
 }
@@ -74,15 +92,24 @@ fn the_root_alone_gives_the_id_where_there_is_no_traceparent() {
     assert_eq!(outcome.xray_parent, None, "nobody is named as the parent");
     assert!(outcome.in_otlp && outcome.in_xray);
 
-    let outcome = request(&[], &[(XRAY, &format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=0"))]);
+    let outcome = request(
+        &[],
+        &[(XRAY, &format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=0"))],
+    );
     assert_eq!(outcome.trace, ROOT_TRACE);
-    assert!(outcome.in_otlp && !outcome.in_xray, "X-Ray's no is no no for OTLP");
+    assert!(
+        outcome.in_otlp && !outcome.in_xray,
+        "X-Ray's no is no no for OTLP"
+    );
 }
 
 #[test]
 fn the_caller_s_segment_is_the_parent() {
     let header = format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=1");
-    assert_eq!(request(&[], &[(XRAY, &header)]).xray_parent.as_deref(), Some("53995c3f42cd8ad8"));
+    assert_eq!(
+        request(&[], &[(XRAY, &header)]).xray_parent.as_deref(),
+        Some("53995c3f42cd8ad8")
+    );
     // Of another trace, it is nobody's parent here.
     let outcome = request(&[], &[(TRACEPARENT, PARENT_ON), (XRAY, &header)]);
     assert_eq!(outcome.xray_parent.as_deref(), Some("00f067aa0ba902b7"));
@@ -106,13 +133,25 @@ fn a_question_is_answered_and_only_then_is_the_decision_told() {
 #[test]
 fn other_keys_travel_on_and_self_does_not() {
     let header = format!("Self=1-67891233-abcdef012345678912345678;{ROOT};Sampled=1;Lineage=a:1");
-    let passed_on = request(&[], &[(XRAY, &header)]).passed_on.remove(XRAY).unwrap();
-    assert!(passed_on.starts_with(&format!("{ROOT};Parent=")) && passed_on.ends_with(";Sampled=1;Lineage=a:1"), "{passed_on}");
+    let passed_on = request(&[], &[(XRAY, &header)])
+        .passed_on
+        .remove(XRAY)
+        .unwrap();
+    assert!(
+        passed_on.starts_with(&format!("{ROOT};Parent="))
+            && passed_on.ends_with(";Sampled=1;Lineage=a:1"),
+        "{passed_on}"
+    );
 }
 
 #[test]
 fn a_header_that_cannot_be_read_is_as_none() {
-    for header in ["", "nonsense", "Root=1-0-0", "Root=1-00000000-000000000000000000000000;Parent=x"] {
+    for header in [
+        "",
+        "nonsense",
+        "Root=1-0-0",
+        "Root=1-00000000-000000000000000000000000;Parent=x",
+    ] {
         let outcome = request(&[], &[(XRAY, header)]);
         assert!(outcome.in_otlp && outcome.in_xray, "{header}");
         assert_eq!(outcome.xray_parent, None);
@@ -121,7 +160,11 @@ fn a_header_that_cannot_be_read_is_as_none() {
 
 #[test]
 fn only_the_listed_propagators_read_and_write() {
-    let headers = [(TRACEPARENT, PARENT_ON), (XRAY, "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"), ("baggage", "a=1")];
+    let headers = [
+        (TRACEPARENT, PARENT_ON),
+        (XRAY, "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"),
+        ("baggage", "a=1"),
+    ];
     let outcome = request(&[("OTEL_PROPAGATORS", "tracecontext")], &headers);
     assert!(outcome.in_xray, "nobody has read the no");
     assert!(!outcome.passed_on.contains_key(XRAY));

@@ -22,8 +22,17 @@ impl Drop for Running {
 fn the_example_serves_logs_and_delivers_before_it_ends() {
     let sink = Server::start([]);
     let folder = std::env::current_exe().unwrap();
-    let example = folder.parent().unwrap().parent().unwrap().join("examples/minimal");
-    assert!(example.is_file(), "{} is missing: run the tests with `cargo test`, which builds examples", example.display());
+    let example = folder
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/minimal");
+    assert!(
+        example.is_file(),
+        "{} is missing: run the tests with `cargo test`, which builds examples",
+        example.display()
+    );
     let child = Command::new(example)
         .arg("127.0.0.1:0")
         .env_clear()
@@ -44,29 +53,52 @@ fn the_example_serves_logs_and_delivers_before_it_ends() {
         line.clear();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
         if line.contains("ERROR") {
-            assert!(line.contains("OTEL_PROPAGATORS=\"b3\": there is no propagator b3"), "{line}");
+            assert!(
+                line.contains("OTEL_PROPAGATORS=\"b3\": there is no propagator b3"),
+                "{line}"
+            );
         }
         if let Some((_, address)) = line.split_once("listening on ") {
             break address.trim().to_owned();
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     for _ in 0..10 {
-        let text = runtime.block_on(async { reqwest::get(format!("http://{address}/")).await?.text().await });
+        let text = runtime.block_on(async {
+            reqwest::get(format!("http://{address}/"))
+                .await?
+                .text()
+                .await
+        });
         assert_eq!(text.unwrap(), "Hello World!");
     }
     assert_eq!(sink.received().len(), 0, "the batch waits");
-    let terminated = Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap();
+    let terminated = Command::new("kill")
+        .args(["-TERM", &child.0.id().to_string()])
+        .status()
+        .unwrap();
     assert!(terminated.success());
     let begin = Instant::now();
     let status = eventually("its end", || child.0.try_wait().unwrap());
     assert!(status.success() && begin.elapsed() < PATIENCE, "{status}");
     assert_eq!(spans(&sink.received()), 10);
     let (mut console, mut rest) = (String::new(), String::new());
-    child.0.stdout.take().unwrap().read_to_string(&mut console).unwrap();
+    child
+        .0
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut console)
+        .unwrap();
     log.read_to_string(&mut rest).unwrap();
     assert_eq!(console.lines().count(), 10);
-    for (line, logged) in console.lines().zip(rest.lines().filter(|line| line.contains("hello"))) {
+    for (line, logged) in console
+        .lines()
+        .zip(rest.lines().filter(|line| line.contains("hello")))
+    {
         let span: Value = serde_json::from_str(line).unwrap();
         let trace = span["context"]["trace_id"].as_str().unwrap();
         assert!(logged.contains(&format!("trace_id={trace}")), "{logged}");

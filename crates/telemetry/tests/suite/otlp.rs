@@ -12,8 +12,14 @@ use std::io::Read;
 
 pub(crate) fn decode(received: &Received) -> ResourceSpans {
     let mut body = Vec::new();
-    if received.headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
-        GzDecoder::new(&received.body[..]).read_to_end(&mut body).unwrap();
+    if received
+        .headers
+        .get("content-encoding")
+        .is_some_and(|encoding| encoding == "gzip")
+    {
+        GzDecoder::new(&received.body[..])
+            .read_to_end(&mut body)
+            .unwrap();
     } else {
         body.clone_from(&received.body);
     }
@@ -23,7 +29,11 @@ pub(crate) fn decode(received: &Received) -> ResourceSpans {
 }
 
 pub(crate) fn spans(received: &[Received]) -> usize {
-    received.iter().flat_map(|received| decode(received).scope_spans).map(|scope| scope.spans.len()).sum()
+    received
+        .iter()
+        .flat_map(|received| decode(received).scope_spans)
+        .map(|scope| scope.spans.len())
+        .sum()
 }
 
 fn text(value: Option<&Value>) -> String {
@@ -38,13 +48,26 @@ fn a_request_arrives_with_its_resource_its_scopes_and_all_attributes() {
     let server = Server::start([]);
     let telemetry = telemetry(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url()),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "x-honeycomb-team=key%20with%2C"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "x-honeycomb-team=key%20with%2C",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "deployment.environment.name=test",
+        ),
     ]);
     let tracer = telemetry.tracer_provider().tracer("home.activities");
-    serve(&telemetry, &[("x-forwarded-for", "1.2.3.4, 5.6.7.8")], 200, || {
-        tracer.start("home-activities-mock-data").set_attribute(KeyValue::new("app.result_length", 3));
-    });
+    serve(
+        &telemetry,
+        &[("x-forwarded-for", "1.2.3.4, 5.6.7.8")],
+        200,
+        || {
+            tracer
+                .start("home-activities-mock-data")
+                .set_attribute(KeyValue::new("app.result_length", 3));
+        },
+    );
     assert!(telemetry.flush(PATIENCE));
     let received = &server.received()[0];
     assert_eq!(received.path, "/v1/traces");
@@ -55,19 +78,30 @@ fn a_request_arrives_with_its_resource_its_scopes_and_all_attributes() {
     let spans = decode(received);
     let resource = spans.resource.unwrap().attributes;
     let resource = |key: &str| {
-        let attribute = resource.iter().find(|attribute| attribute.key == key).unwrap_or_else(|| panic!("{key}"));
+        let attribute = resource
+            .iter()
+            .find(|attribute| attribute.key == key)
+            .unwrap_or_else(|| panic!("{key}"));
         text(attribute.value.as_ref().unwrap().value.as_ref())
     };
     assert_eq!(resource("service.name"), "backend-flask");
     assert_eq!(resource("deployment.environment.name"), "test");
     assert_eq!(resource("telemetry.sdk.language"), "rust");
     assert_eq!(resource("service.instance.id").len(), 36);
-    let [inner, outer] = &spans.scope_spans[..] else { panic!("{:?}", spans.scope_spans) };
+    let [inner, outer] = &spans.scope_spans[..] else {
+        panic!("{:?}", spans.scope_spans)
+    };
     assert_eq!(inner.scope.as_ref().unwrap().name, "home.activities");
     assert_eq!(outer.scope.as_ref().unwrap().name, "tracewright-telemetry");
     let (inner, outer) = (&inner.spans[0], &outer.spans[0]);
-    assert_eq!((inner.name.as_str(), outer.name.as_str()), ("home-activities-mock-data", "GET /api/activities/home"));
-    assert_eq!((&inner.trace_id, &inner.parent_span_id), (&outer.trace_id, &outer.span_id));
+    assert_eq!(
+        (inner.name.as_str(), outer.name.as_str()),
+        ("home-activities-mock-data", "GET /api/activities/home")
+    );
+    assert_eq!(
+        (&inner.trace_id, &inner.parent_span_id),
+        (&outer.trace_id, &outer.span_id)
+    );
     assert!(outer.parent_span_id.is_empty());
     let attributes: Vec<(&str, String)> = outer
         .attributes
@@ -99,8 +133,14 @@ fn a_request_arrives_with_its_resource_its_scopes_and_all_attributes() {
         ("http.response.status_code", "200"),
         ("http.response.body.size", "965"),
     ];
-    assert_eq!(attributes, expected.map(|(key, value)| (key, value.to_owned())));
-    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"), 2);
+    assert_eq!(
+        attributes,
+        expected.map(|(key, value)| (key, value.to_owned()))
+    );
+    assert_eq!(
+        metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"),
+        2
+    );
 }
 
 #[test]
@@ -112,11 +152,30 @@ fn the_older_attribute_names_are_added_on_request() {
     ]);
     serve(&telemetry, &[], 500, || {});
     assert!(telemetry.flush(PATIENCE));
-    let span = decode(&server.received()[0]).scope_spans.remove(0).spans.remove(0);
-    let keys: Vec<&str> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    let span = decode(&server.received()[0])
+        .scope_spans
+        .remove(0)
+        .spans
+        .remove(0);
+    let keys: Vec<&str> = span
+        .attributes
+        .iter()
+        .map(|attribute| attribute.key.as_str())
+        .collect();
     for key in [
-        "http.method", "http.scheme", "http.target", "http.host", "http.flavor", "net.host.name", "net.host.port", "net.peer.ip",
-        "net.peer.port", "http.user_agent", "http.status_code", "http.request.method", "error.type",
+        "http.method",
+        "http.scheme",
+        "http.target",
+        "http.host",
+        "http.flavor",
+        "net.host.name",
+        "net.host.port",
+        "net.peer.ip",
+        "net.peer.port",
+        "http.user_agent",
+        "http.status_code",
+        "http.request.method",
+        "error.type",
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
@@ -127,8 +186,10 @@ fn the_older_attribute_names_are_added_on_request() {
 #[test]
 fn bodies_are_compressed_on_request() {
     let server = Server::start([]);
-    let telemetry =
-        telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url()), ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]);
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ]);
     for _ in 0..100 {
         serve(&telemetry, &[], 200, || {});
     }
@@ -136,7 +197,11 @@ fn bodies_are_compressed_on_request() {
     let received = server.received();
     assert_eq!(received[0].headers["content-encoding"], "gzip");
     assert_eq!(spans(&received), 100);
-    assert!(received[0].body.len() < 100 * 100, "{} bytes", received[0].body.len());
+    assert!(
+        received[0].body.len() < 100 * 100,
+        "{} bytes",
+        received[0].body.len()
+    );
 }
 
 #[test]
@@ -150,16 +215,23 @@ fn batches_are_sent_when_they_are_full_and_when_the_delay_is_over() {
     for _ in 0..25 {
         serve(&telemetry, &[], 200, || {});
     }
-    eventually("two full batches", || (spans(&server.received()) == 20).then_some(()));
+    eventually("two full batches", || {
+        (spans(&server.received()) == 20).then_some(())
+    });
     assert!(telemetry.flush(PATIENCE));
     assert_eq!(spans(&server.received()), 25);
 
     let telemetry = crate::parts::telemetry(&[
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/own/path", server.url())),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            &format!("{}/own/path", server.url()),
+        ),
         ("OTEL_BSP_SCHEDULE_DELAY", "20"),
     ]);
     serve(&telemetry, &[], 200, || {});
-    eventually("the delay's batch", || (spans(&server.received()) == 26).then_some(()));
+    eventually("the delay's batch", || {
+        (spans(&server.received()) == 26).then_some(())
+    });
     assert_eq!(server.received().last().unwrap().path, "/own/path");
 }
 
@@ -180,19 +252,32 @@ fn an_endpoint_with_a_certificate_of_its_own_and_one_for_the_client_is_reached()
     };
     let server = Server::start_at(([127, 0, 0, 1], 0).into(), [], Some(&tls));
     let endpoint = format!("https://localhost:{}", server.address.port());
-    let (ca, certificate) = (file("ca", &own.cert.pem()), file("certificate", &client.cert.pem()));
+    let (ca, certificate) = (
+        file("ca", &own.cert.pem()),
+        file("certificate", &client.cert.pem()),
+    );
     let key = file("key", &client.signing_key.serialize_pem());
     let other_ca = file("other", &client.cert.pem());
     let start = |ca: &str, with_client: bool| {
-        let mut variables = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca)];
+        let mut variables = vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca),
+        ];
         if with_client {
             variables.push(("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate));
             variables.push(("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key));
         }
-        let telemetry = telemetry(&[&variables[..], &[("OTEL_BSP_EXPORT_TIMEOUT", "300")]].concat());
+        let telemetry =
+            telemetry(&[&variables[..], &[("OTEL_BSP_EXPORT_TIMEOUT", "300")]].concat());
         serve(&telemetry, &[], 200, || {});
         let delivered = telemetry.flush(PATIENCE);
-        assert_eq!(metric(&telemetry, "spans_dropped_total{exporter=\"otlp\",cause=\"unreachable\"}"), u64::from(!delivered));
+        assert_eq!(
+            metric(
+                &telemetry,
+                "spans_dropped_total{exporter=\"otlp\",cause=\"unreachable\"}"
+            ),
+            u64::from(!delivered)
+        );
         delivered
     };
     assert!(start(&ca, true));
@@ -222,7 +307,11 @@ fn what_the_sampler_leaves_out_does_not_arrive() {
             serve(&telemetry, &[("traceparent", &traceparent)], 200, || {});
         }
         assert!(telemetry.flush(PATIENCE));
-        assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"), arrive, "{sampler} {argument} {parent}");
+        assert_eq!(
+            metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"),
+            arrive,
+            "{sampler} {argument} {parent}"
+        );
     }
 }
 
@@ -234,6 +323,15 @@ fn a_partial_success_is_counted_as_what_it_is() {
     serve(&telemetry, &[], 200, || {});
     serve(&telemetry, &[], 200, || {});
     assert!(!telemetry.flush(PATIENCE));
-    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"), 1);
-    assert_eq!(metric(&telemetry, "spans_dropped_total{exporter=\"otlp\",cause=\"rejected\"}"), 1);
+    assert_eq!(
+        metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"),
+        1
+    );
+    assert_eq!(
+        metric(
+            &telemetry,
+            "spans_dropped_total{exporter=\"otlp\",cause=\"rejected\"}"
+        ),
+        1
+    );
 }

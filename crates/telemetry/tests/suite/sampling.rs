@@ -11,15 +11,29 @@ fn rules(rate: f64, reservoir: u32) -> Answer {
             "ServiceName": service, "ServiceType": "*", "Host": "*", "HTTPMethod": "*", "URLPath": "*", "Version": 1, "Attributes": {},
         }, "CreatedAt": 0.0, "ModifiedAt": 1.7e9})
     };
-    let records = [rule("Default", 10_000, "*", 0.0, 0), rule("Cruddur", 9_000, "backend-flask", rate, reservoir)];
-    Answer::Give(200, "", json!({"SamplingRuleRecords": records}).to_string().into_bytes())
+    let records = [
+        rule("Default", 10_000, "*", 0.0, 0),
+        rule("Cruddur", 9_000, "backend-flask", rate, reservoir),
+    ];
+    Answer::Give(
+        200,
+        "",
+        json!({"SamplingRuleRecords": records})
+            .to_string()
+            .into_bytes(),
+    )
 }
 
 fn start(receiver: &Receiver, variables: &[(&str, &str)]) -> Telemetry {
     let address = receiver.address();
-    let base = [("OTEL_TRACES_EXPORTER", "none"), ("AWS_XRAY_DAEMON_ADDRESS", address.as_str())];
+    let base = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("AWS_XRAY_DAEMON_ADDRESS", address.as_str()),
+    ];
     let telemetry = telemetry(&[&base, variables].concat());
-    eventually("the rules", || (metric(&telemetry, "sampler_rules") == 2).then_some(()));
+    eventually("the rules", || {
+        (metric(&telemetry, "sampler_rules") == 2).then_some(())
+    });
     assert_eq!(metric(&telemetry, "sampler_central"), 1);
     telemetry
 }
@@ -29,14 +43,22 @@ fn the_rules_decide_and_are_named() {
     let receiver = Receiver::start([rules(1.0, 0)]);
     let telemetry = start(&receiver, &[]);
     assert_eq!(receiver.tcp.received()[0].path, "/GetSamplingRules");
-    assert_eq!(receiver.tcp.received()[0].headers.get("authorization"), None, "the receiver signs");
+    assert_eq!(
+        receiver.tcp.received()[0].headers.get("authorization"),
+        None,
+        "the receiver signs"
+    );
     for _ in 0..50 {
         serve(&telemetry, &[], 200, || {});
     }
     assert!(telemetry.flush(PATIENCE));
     let documents = receiver.documents();
     assert_eq!(documents.len(), 50);
-    assert!(documents.iter().all(|document| document["aws"]["xray"]["sampling_rule_name"] == "Cruddur"));
+    assert!(
+        documents
+            .iter()
+            .all(|document| document["aws"]["xray"]["sampling_rule_name"] == "Cruddur")
+    );
 }
 
 #[test]
@@ -56,10 +78,19 @@ fn under_dynamic_naming_the_journal_s_rule_does_not_apply() {
     let receiver = Receiver::start([rules(1.0, 0)]);
     let telemetry = start(&receiver, &[("AWS_XRAY_URL", "*4567-demo*")]);
     for _ in 0..20 {
-        serve(&telemetry, &[("host", "4567-demo.example.test")], 200, || {});
+        serve(
+            &telemetry,
+            &[("host", "4567-demo.example.test")],
+            200,
+            || {},
+        );
     }
     assert!(telemetry.flush(PATIENCE));
-    assert_eq!(receiver.documents().len(), 0, "the rule Default, with rate 0, decides");
+    assert_eq!(
+        receiver.documents().len(),
+        0,
+        "the rule Default, with rate 0, decides"
+    );
 }
 
 #[test]
@@ -71,23 +102,37 @@ fn statistics_are_reported_and_quotas_obeyed() {
         "LastRuleModification": 1.0,
         "UnprocessedStatistics": [],
     });
-    let receiver = Receiver::start([rules(0.0, 5), Answer::Give(200, "", targets.to_string().into_bytes())]);
+    let receiver = Receiver::start([
+        rules(0.0, 5),
+        Answer::Give(200, "", targets.to_string().into_bytes()),
+    ]);
     let telemetry = start(&receiver, &[]);
     serve(&telemetry, &[], 200, || {});
     let report = eventually("the report", || {
-        receiver.tcp.received().into_iter().find(|received| received.path == "/SamplingTargets")
+        receiver
+            .tcp
+            .received()
+            .into_iter()
+            .find(|received| received.path == "/SamplingTargets")
     });
     let report: Value = serde_json::from_slice(&report.body).unwrap();
-    let [statistics] = &report["SamplingStatisticsDocuments"].as_array().unwrap()[..] else { panic!("{report}") };
+    let [statistics] = &report["SamplingStatisticsDocuments"].as_array().unwrap()[..] else {
+        panic!("{report}")
+    };
     assert_eq!(statistics["RuleName"], "Cruddur");
     assert_eq!(statistics["RequestCount"], 1);
-    assert_eq!((&statistics["BorrowCount"], &statistics["SampledCount"]), (&json!(1), &json!(0)), "borrowed");
+    assert_eq!(
+        (&statistics["BorrowCount"], &statistics["SampledCount"]),
+        (&json!(1), &json!(0)),
+        "borrowed"
+    );
     assert_eq!(statistics["ClientID"].as_str().unwrap().len(), 24);
     assert!(statistics["Timestamp"].as_u64().unwrap() > 1_700_000_000);
     // Without the quota, one a second would be borrowed.
     eventually("the quota", || {
         let sampled = (0..50).filter(|_| {
-            let answer = serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {}).unwrap();
+            let answer =
+                serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {}).unwrap();
             answer.ends_with("Sampled=1")
         });
         (sampled.count() == 50).then_some(())
@@ -97,31 +142,57 @@ fn statistics_are_reported_and_quotas_obeyed() {
 #[test]
 fn a_changed_rule_is_fetched_at_once() {
     let targets = json!({"SamplingTargetDocuments": [], "LastRuleModification": 4e9, "UnprocessedStatistics": []});
-    let receiver =
-        Receiver::start([rules(0.0, 0), Answer::Give(200, "", targets.to_string().into_bytes()), rules(1.0, 0)]);
+    let receiver = Receiver::start([
+        rules(0.0, 0),
+        Answer::Give(200, "", targets.to_string().into_bytes()),
+        rules(1.0, 0),
+    ]);
     let telemetry = start(&receiver, &[]);
     serve(&telemetry, &[], 200, || {});
     eventually("the new rate", || {
-        serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {}).unwrap().ends_with("Sampled=1").then_some(())
+        serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {})
+            .unwrap()
+            .ends_with("Sampled=1")
+            .then_some(())
     });
-    let paths: Vec<String> = receiver.tcp.received().into_iter().map(|received| received.path).collect();
-    assert_eq!(paths[..3], ["/GetSamplingRules", "/SamplingTargets", "/GetSamplingRules"]);
+    let paths: Vec<String> = receiver
+        .tcp
+        .received()
+        .into_iter()
+        .map(|received| received.path)
+        .collect();
+    assert_eq!(
+        paths[..3],
+        ["/GetSamplingRules", "/SamplingTargets", "/GetSamplingRules"]
+    );
 }
 
 #[test]
 fn without_rules_the_fallback_decides_and_the_receiver_is_asked_again_soon() {
-    let unusable = [Answer::Give(403, "", b"no credentials".to_vec()), rules(1.0, 0)];
+    let unusable = [
+        Answer::Give(403, "", b"no credentials".to_vec()),
+        rules(1.0, 0),
+    ];
     let receiver = Receiver::start(unusable);
     let address = receiver.address();
-    let telemetry = telemetry(&[("OTEL_TRACES_EXPORTER", "none"), ("AWS_XRAY_DAEMON_ADDRESS", &address)]);
-    eventually("the first attempt", || (!receiver.tcp.received().is_empty()).then_some(()));
+    let telemetry = telemetry(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("AWS_XRAY_DAEMON_ADDRESS", &address),
+    ]);
+    eventually("the first attempt", || {
+        (!receiver.tcp.received().is_empty()).then_some(())
+    });
     let sampled = (0..1_000).filter(|_| {
-        serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {}).unwrap().ends_with("Sampled=1")
+        serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {})
+            .unwrap()
+            .ends_with("Sampled=1")
     });
     // One or two a second and 5 % of the rest.
     let sampled = sampled.count();
     assert!((10..150).contains(&sampled), "{sampled} of 1000");
-    eventually("the rules", || (metric(&telemetry, "sampler_central") == 1).then_some(()));
+    eventually("the rules", || {
+        (metric(&telemetry, "sampler_central") == 1).then_some(())
+    });
 }
 
 #[test]
@@ -141,8 +212,15 @@ fn the_sampler_xray_puts_otlp_under_the_rules_too() {
     }
     serve(&telemetry, &[("x-amzn-trace-id", "Sampled=1")], 200, || {});
     assert!(telemetry.flush(PATIENCE));
-    assert_eq!(receiver.documents().len(), 1, "only the one that the caller wants");
-    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"), 1);
+    assert_eq!(
+        receiver.documents().len(),
+        1,
+        "only the one that the caller wants"
+    );
+    assert_eq!(
+        metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"),
+        1
+    );
 }
 
 #[test]
@@ -154,10 +232,15 @@ fn the_sampler_xray_works_without_segments() {
         ("OTEL_TRACES_SAMPLER", "xray"),
         ("OTEL_TRACES_SAMPLER_ARG", &argument),
     ]);
-    eventually("the rules", || (metric(&telemetry, "sampler_rules") == 2).then_some(()));
+    eventually("the rules", || {
+        (metric(&telemetry, "sampler_rules") == 2).then_some(())
+    });
     for _ in 0..50 {
         serve(&telemetry, &[], 200, || {});
     }
     assert!(telemetry.flush(PATIENCE));
-    assert_eq!((server.received().len(), receiver.documents().len()), (0, 0));
+    assert_eq!(
+        (server.received().len(), receiver.documents().len()),
+        (0, 0)
+    );
 }

@@ -1,7 +1,9 @@
 //! Spans as X-Ray sees them.
 
 use crate::parts::{PATIENCE, Receiver, metric, serve, telemetry};
-use opentelemetry::trace::{FutureExt, Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::trace::{
+    FutureExt, Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
+};
 use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_sdk::trace::SdkTracer;
 use serde_json::{Value as Json, json};
@@ -13,16 +15,26 @@ const SAMPLED: (&str, &str) = ("x-amzn-trace-id", "Sampled=1");
 fn start(variables: &[(&str, &str)]) -> (Telemetry, Receiver, SdkTracer) {
     let receiver = Receiver::start([]);
     let address = receiver.address();
-    let base = [("OTEL_TRACES_EXPORTER", "none"), ("AWS_XRAY_DAEMON_ADDRESS", address.as_str())];
+    let base = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("AWS_XRAY_DAEMON_ADDRESS", address.as_str()),
+    ];
     let telemetry = telemetry(&[&base, variables].concat());
     let tracer = telemetry.tracer_provider().tracer("test");
     (telemetry, receiver, tracer)
 }
 
 /// The segment of one request.
-fn segment(variables: &[(&str, &str)], headers: &[(&str, &str)], status: u16, work: impl FnOnce(&Telemetry, &SdkTracer)) -> Json {
+fn segment(
+    variables: &[(&str, &str)],
+    headers: &[(&str, &str)],
+    status: u16,
+    work: impl FnOnce(&Telemetry, &SdkTracer),
+) -> Json {
     let (telemetry, receiver, tracer) = start(variables);
-    serve(&telemetry, &[&[SAMPLED], headers].concat(), status, || work(&telemetry, &tracer));
+    serve(&telemetry, &[&[SAMPLED], headers].concat(), status, || {
+        work(&telemetry, &tracer)
+    });
     receiver.document()
 }
 
@@ -41,7 +53,15 @@ fn a_request_is_a_segment_with_its_http_members() {
     );
     assert_eq!(json["aws"]["xray"]["sdk"], "X-Ray for Rust");
     assert_eq!(json["service"]["runtime"], "rustc");
-    for absent in ["fault", "error", "throttle", "cause", "origin", "type", "parent_id"] {
+    for absent in [
+        "fault",
+        "error",
+        "throttle",
+        "cause",
+        "origin",
+        "type",
+        "parent_id",
+    ] {
         assert_eq!(json.get(absent), None, "{absent}");
     }
     assert!(json["end_time"].as_f64().unwrap() >= json["start_time"].as_f64().unwrap());
@@ -49,19 +69,31 @@ fn a_request_is_a_segment_with_its_http_members() {
 
 #[test]
 fn a_forwarded_address_is_taken_whole_and_marked() {
-    let json = segment(&[], &[("x-forwarded-for", "1.2.3.4, 5.6.7.8")], 200, |_, _| {});
+    let json = segment(
+        &[],
+        &[("x-forwarded-for", "1.2.3.4, 5.6.7.8")],
+        200,
+        |_, _| {},
+    );
     assert_eq!(json["http"]["request"]["client_ip"], "1.2.3.4, 5.6.7.8");
     assert_eq!(json["http"]["request"]["x_forwarded_for"], true);
 }
 
 #[test]
 fn the_status_sets_the_flags() {
-    for (status, fault, error, throttle) in
-        [(200, false, false, false), (404, false, true, false), (429, false, true, true), (500, true, false, false)]
-    {
+    for (status, fault, error, throttle) in [
+        (200, false, false, false),
+        (404, false, true, false),
+        (429, false, true, true),
+        (500, true, false, false),
+    ] {
         let json = segment(&[], &[], status, |_, _| {});
         let flag = |name: &str| json.get(name) == Some(&json!(true));
-        assert_eq!((flag("fault"), flag("error"), flag("throttle")), (fault, error, throttle), "{status}");
+        assert_eq!(
+            (flag("fault"), flag("error"), flag("throttle")),
+            (fault, error, throttle),
+            "{status}"
+        );
     }
 }
 
@@ -81,17 +113,34 @@ fn an_exception_is_a_cause_and_its_callers_refer_to_it() {
     });
     let inner = &json["subsegments"][0];
     let exception = &inner["cause"]["exceptions"][0];
-    assert_eq!((&exception["type"], &exception["message"]), (&json!("error"), &json!("it broke")));
-    assert_eq!(exception["stack"], json!([{"path": "home.rs", "line": 12, "label": "app::fails"}]));
-    assert_eq!((&inner["fault"], &json["fault"]), (&json!(true), &json!(true)));
-    assert_eq!(json["cause"], exception["id"], "the same exception, recorded deeper");
+    assert_eq!(
+        (&exception["type"], &exception["message"]),
+        (&json!("error"), &json!("it broke"))
+    );
+    assert_eq!(
+        exception["stack"],
+        json!([{"path": "home.rs", "line": 12, "label": "app::fails"}])
+    );
+    assert_eq!(
+        (&inner["fault"], &json["fault"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        json["cause"], exception["id"],
+        "the same exception, recorded deeper"
+    );
 }
 
 #[test]
 fn an_error_status_without_exception_is_a_fault_with_its_description() {
-    let json = segment(&[], &[], 200, |_, tracer| tracer.start("work").set_status(Status::error("no luck")));
+    let json = segment(&[], &[], 200, |_, tracer| {
+        tracer.start("work").set_status(Status::error("no luck"))
+    });
     assert_eq!(json["subsegments"][0]["fault"], true);
-    assert_eq!(json["subsegments"][0]["cause"]["exceptions"][0]["message"], "no luck");
+    assert_eq!(
+        json["subsegments"][0]["cause"]["exceptions"][0]["message"],
+        "no luck"
+    );
     assert_eq!(json.get("fault"), None);
 }
 
@@ -100,7 +149,9 @@ fn annotations_metadata_and_the_user_find_their_places() {
     let json = segment(&[], &[], 200, |telemetry, tracer| {
         telemetry.annotate("tier", "gold").unwrap();
         telemetry.annotate("bad.key", 1).unwrap();
-        telemetry.put_metadata("own", "key.with.dots", true).unwrap();
+        telemetry
+            .put_metadata("own", "key.with.dots", true)
+            .unwrap();
         telemetry.put_metadata("AWS.x", "key", true).unwrap();
         let mut span = tracer.start("work");
         span.set_attribute(KeyValue::new("app.result_length", 3));
@@ -112,15 +163,23 @@ fn annotations_metadata_and_the_user_find_their_places() {
     assert_eq!(json["annotations"], json!({"tier": "gold"}));
     assert_eq!(json["metadata"]["own"], json!({"key.with.dots": true}));
     assert_eq!(json["metadata"].get("AWS.x"), None);
-    assert_eq!(json["user"], "andrew", "told within a subsegment, said of the segment");
-    assert_eq!(json["subsegments"][0]["metadata"]["default"], json!({"app.result_length": 3, "list": [1, 2]}));
+    assert_eq!(
+        json["user"], "andrew",
+        "told within a subsegment, said of the segment"
+    );
+    assert_eq!(
+        json["subsegments"][0]["metadata"]["default"],
+        json!({"app.result_length": 3, "list": [1, 2]})
+    );
 }
 
 #[test]
 fn a_missing_context_is_an_error_only_if_that_is_asked_for() {
-    for (strategy, result) in
-        [("RUNTIME_ERROR", Err(ContextMissing)), ("LOG_ERROR", Ok(())), ("IGNORE_ERROR", Ok(()))]
-    {
+    for (strategy, result) in [
+        ("RUNTIME_ERROR", Err(ContextMissing)),
+        ("LOG_ERROR", Ok(())),
+        ("IGNORE_ERROR", Ok(())),
+    ] {
         let (telemetry, ..) = start(&[("AWS_XRAY_CONTEXT_MISSING", strategy)]);
         assert_eq!(telemetry.annotate("key", 1), result, "{strategy}");
     }
@@ -130,38 +189,100 @@ fn a_missing_context_is_an_error_only_if_that_is_asked_for() {
 fn calls_are_subsegments_with_their_namespace_and_name() {
     let json = segment(&[], &[], 200, |_, tracer| {
         let call = |attributes: &[(&'static str, &'static str)]| {
-            let attributes = attributes.iter().map(|(key, value)| KeyValue::new(*key, *value));
-            drop(tracer.span_builder("call").with_kind(SpanKind::Client).with_attributes(attributes).start(tracer));
+            let attributes = attributes
+                .iter()
+                .map(|(key, value)| KeyValue::new(*key, *value));
+            drop(
+                tracer
+                    .span_builder("call")
+                    .with_kind(SpanKind::Client)
+                    .with_attributes(attributes)
+                    .start(tracer),
+            );
         };
-        call(&[("http.request.method", "POST"), ("url.full", "https://api.example/v1?key=secret"), ("server.address", "api.example")]);
-        call(&[("db.system.name", "postgresql"), ("db.namespace", "cruddur"), ("db.query.text", "SELECT ?"), ("server.address", "db")]);
-        call(&[("rpc.system", "aws-api"), ("rpc.service", "DynamoDB"), ("rpc.method", "PutItem"), ("aws.request_id", "r-1")]);
+        call(&[
+            ("http.request.method", "POST"),
+            ("url.full", "https://api.example/v1?key=secret"),
+            ("server.address", "api.example"),
+        ]);
+        call(&[
+            ("db.system.name", "postgresql"),
+            ("db.namespace", "cruddur"),
+            ("db.query.text", "SELECT ?"),
+            ("server.address", "db"),
+        ]);
+        call(&[
+            ("rpc.system", "aws-api"),
+            ("rpc.service", "DynamoDB"),
+            ("rpc.method", "PutItem"),
+            ("aws.request_id", "r-1"),
+        ]);
     });
-    let [http, sql, aws] = &json["subsegments"].as_array().unwrap()[..] else { panic!("{json}") };
-    assert_eq!((&http["name"], &http["namespace"]), (&json!("api.example"), &json!("remote")));
-    assert_eq!(http["http"]["request"], json!({"url": "https://api.example/v1", "method": "POST"}));
-    assert_eq!((&sql["name"], &sql["namespace"]), (&json!("cruddur"), &json!("remote")));
-    assert_eq!(sql["sql"], json!({"sanitized_query": "SELECT ?", "database_type": "postgresql", "url": "db"}));
-    assert_eq!((&aws["name"], &aws["namespace"]), (&json!("DynamoDB"), &json!("aws")));
-    assert_eq!(aws["aws"], json!({"operation": "PutItem", "request_id": "r-1"}));
+    let [http, sql, aws] = &json["subsegments"].as_array().unwrap()[..] else {
+        panic!("{json}")
+    };
+    assert_eq!(
+        (&http["name"], &http["namespace"]),
+        (&json!("api.example"), &json!("remote"))
+    );
+    assert_eq!(
+        http["http"]["request"],
+        json!({"url": "https://api.example/v1", "method": "POST"})
+    );
+    assert_eq!(
+        (&sql["name"], &sql["namespace"]),
+        (&json!("cruddur"), &json!("remote"))
+    );
+    assert_eq!(
+        sql["sql"],
+        json!({"sanitized_query": "SELECT ?", "database_type": "postgresql", "url": "db"})
+    );
+    assert_eq!(
+        (&aws["name"], &aws["namespace"]),
+        (&json!("DynamoDB"), &json!("aws"))
+    );
+    assert_eq!(
+        aws["aws"],
+        json!({"operation": "PutItem", "request_id": "r-1"})
+    );
 }
 
 #[test]
 fn resource_attributes_tell_where_the_process_runs() {
     let attributes = "cloud.platform=aws_eks,k8s.cluster.name=c-1,k8s.pod.name=p-1,service.version=1.2,aws.log.group.names=cruddur&other";
-    let json = segment(&[("OTEL_RESOURCE_ATTRIBUTES", attributes)], &[], 200, |_, _| {});
+    let json = segment(
+        &[("OTEL_RESOURCE_ATTRIBUTES", attributes)],
+        &[],
+        200,
+        |_, _| {},
+    );
     assert_eq!(json["origin"], "AWS::EKS::Container");
-    assert_eq!(json["aws"]["eks"], json!({"cluster_name": "c-1", "pod": "p-1"}));
-    assert_eq!(json["aws"]["cloudwatch_logs"], json!([{"log_group": "cruddur"}, {"log_group": "other"}]));
+    assert_eq!(
+        json["aws"]["eks"],
+        json!({"cluster_name": "c-1", "pod": "p-1"})
+    );
+    assert_eq!(
+        json["aws"]["cloudwatch_logs"],
+        json!([{"log_group": "cruddur"}, {"log_group": "other"}])
+    );
     assert_eq!(json["service"]["version"], "1.2");
 }
 
 #[test]
 fn names_come_from_the_variables_or_from_the_host() {
-    let named = [("AWS_XRAY_TRACING_NAME", "from-variable"), ("AWS_XRAY_URL", "*4567-demo.*")];
-    assert_eq!(segment(&named, &[], 200, |_, _| {})["name"], "from-variable");
+    let named = [
+        ("AWS_XRAY_TRACING_NAME", "from-variable"),
+        ("AWS_XRAY_URL", "*4567-demo.*"),
+    ];
+    assert_eq!(
+        segment(&named, &[], 200, |_, _| {})["name"],
+        "from-variable"
+    );
     let host = [("host", "4567-demo.example.test")];
-    assert_eq!(segment(&named, &host, 200, |_, _| {})["name"], "4567-demo.example.test");
+    assert_eq!(
+        segment(&named, &host, 200, |_, _| {})["name"],
+        "4567-demo.example.test"
+    );
 }
 
 #[test]
@@ -208,17 +329,30 @@ fn a_segment_beyond_64_kb_arrives_in_parts() {
     let (telemetry, receiver, tracer) = start(&[]);
     serve(&telemetry, &[SAMPLED], 200, || {
         for _ in 0..8 {
-            tracer.start("large").set_attribute(KeyValue::new("blob", "x".repeat(10_000)));
+            tracer
+                .start("large")
+                .set_attribute(KeyValue::new("blob", "x".repeat(10_000)));
         }
-        tracer.start("too large").set_attribute(KeyValue::new("blob", "x".repeat(100_000)));
+        tracer
+            .start("too large")
+            .set_attribute(KeyValue::new("blob", "x".repeat(100_000)));
     });
     assert!(telemetry.flush(PATIENCE));
     let documents = receiver.documents();
     let mut ids = BTreeSet::new();
-    documents.iter().for_each(|document| collect(document, &mut ids));
-    assert_eq!(ids.len(), 10, "every subsegment arrives, the one that is too large without its blob");
+    documents
+        .iter()
+        .for_each(|document| collect(document, &mut ids));
+    assert_eq!(
+        ids.len(),
+        10,
+        "every subsegment arrives, the one that is too large without its blob"
+    );
     assert!(documents.len() > 1);
-    assert_eq!(metric(&telemetry, "spans_exported_total{exporter=\"xray\"}"), 10);
+    assert_eq!(
+        metric(&telemetry, "spans_exported_total{exporter=\"xray\"}"),
+        10
+    );
 }
 
 #[tokio::test]
@@ -233,5 +367,8 @@ async fn a_task_that_outlives_its_request_is_sent_when_it_ends() {
     assert_eq!(segment.get("subsegments"), None);
     late.unwrap().await;
     let subsegment = receiver.document();
-    assert_eq!((&subsegment["name"], &subsegment["parent_id"]), (&json!("late"), &segment["id"]));
+    assert_eq!(
+        (&subsegment["name"], &subsegment["parent_id"]),
+        (&json!("late"), &segment["id"])
+    );
 }

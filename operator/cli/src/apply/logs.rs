@@ -11,10 +11,21 @@ use crate::aws::{AwsError, Operation};
 
 /// Carries a step out. The ARN of the object, where the step makes it.
 pub(super) async fn step(target: &Target<'_>, step: &Step) -> Result<Option<String>, AwsError> {
-    let Target { account, caller, name, arn, namespace } = *target;
+    let Target {
+        account,
+        caller,
+        name,
+        arn,
+        namespace,
+    } = *target;
     let logs = &account.logs;
     match step {
-        Step::CreateLogGroup { class, kms_key_arn, deletion_protection, tags } => {
+        Step::CreateLogGroup {
+            class,
+            kms_key_arn,
+            deletion_protection,
+            tags,
+        } => {
             caller
                 .call(Operation::CREATE_LOG_GROUP, namespace, || {
                     logs.create_log_group()
@@ -30,39 +41,57 @@ pub(super) async fn step(target: &Target<'_>, step: &Step) -> Result<Option<Stri
         }
         Step::PutRetentionPolicy { days } => caller
             .call(Operation::PUT_RETENTION_POLICY, namespace, || {
-                logs.put_retention_policy().log_group_name(name).retention_in_days(*days).send()
+                logs.put_retention_policy()
+                    .log_group_name(name)
+                    .retention_in_days(*days)
+                    .send()
             })
             .await
             .map(|_| None),
         Step::AssociateKmsKey { arn } => caller
             .call(Operation::ASSOCIATE_KMS_KEY, namespace, || {
-                logs.associate_kms_key().log_group_name(name).kms_key_id(arn).send()
-            })
-            .await
-            .map(|_| None),
-        Step::PutLogGroupDeletionProtection { enabled } => caller
-            .call(Operation::PUT_LOG_GROUP_DELETION_PROTECTION, namespace, || {
-                logs.put_log_group_deletion_protection()
-                    .log_group_identifier(name)
-                    .deletion_protection_enabled(*enabled)
+                logs.associate_kms_key()
+                    .log_group_name(name)
+                    .kms_key_id(arn)
                     .send()
             })
             .await
             .map(|_| None),
+        Step::PutLogGroupDeletionProtection { enabled } => caller
+            .call(
+                Operation::PUT_LOG_GROUP_DELETION_PROTECTION,
+                namespace,
+                || {
+                    logs.put_log_group_deletion_protection()
+                        .log_group_identifier(name)
+                        .deletion_protection_enabled(*enabled)
+                        .send()
+                },
+            )
+            .await
+            .map(|_| None),
         Step::DeleteLogGroup => caller
-            .call(Operation::DELETE_LOG_GROUP, namespace, || logs.delete_log_group().log_group_name(name).send())
+            .call(Operation::DELETE_LOG_GROUP, namespace, || {
+                logs.delete_log_group().log_group_name(name).send()
+            })
             .await
             .map(|_| None),
         Step::Tag { tags } => caller
             .call(Operation::LOGS_TAG, namespace, || {
-                logs.tag_resource().resource_arn(arn).set_tags(Some(tags.clone().into_iter().collect())).send()
+                logs.tag_resource()
+                    .resource_arn(arn)
+                    .set_tags(Some(tags.clone().into_iter().collect()))
+                    .send()
             })
             .await
             .map(|_| None),
         Step::Untag { keys } => caller
             .call(Operation::LOGS_UNTAG, namespace, || {
                 let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-                logs.untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send()
+                logs.untag_resource()
+                    .resource_arn(arn)
+                    .set_tag_keys(Some(keys))
+                    .send()
             })
             .await
             .map(|_| None),

@@ -51,7 +51,13 @@ async fn object_steps(
 ) -> Applied {
     let mut arn = object.arn.clone();
     for step in &write.steps {
-        let target = Target { account, caller, name: &object.name, arn: arn.as_deref().unwrap_or_default(), namespace };
+        let target = Target {
+            account,
+            caller,
+            name: &object.name,
+            arn: arn.as_deref().unwrap_or_default(),
+            namespace,
+        };
         let result = match object.kind {
             Kind::Group | Kind::SamplingRule => xray::step(&target, object.kind, step).await,
             Kind::LogGroup => logs::step(&target, step).await,
@@ -59,7 +65,12 @@ async fn object_steps(
         match result {
             Ok(made) => {
                 arn = made.or(arn);
-                account.inventory.record(object.kind, &object.name, arn.as_deref().unwrap_or_default(), step);
+                account.inventory.record(
+                    object.kind,
+                    &object.name,
+                    arn.as_deref().unwrap_or_default(),
+                    step,
+                );
             }
             Err(error) if write.action.removes() && error.kind == ErrorKind::NotFound => {
                 // Somebody else removed it: that is what was wanted.
@@ -98,9 +109,16 @@ fn failure(account: &Account, object: &Planned<Pending>, step: &Step, error: &Aw
         failure = Failure {
             state: ItemState::Pending,
             reason: reason::PENDING,
-            message: format!("{error}. It is looked at again, because AWS shows its own writes late"),
+            message: format!(
+                "{error}. It is looked at again, because AWS shows its own writes late"
+            ),
         };
     }
-    failure.message = format!("{} {}: {}", object.kind.noun(), object.name, failure.message);
+    failure.message = format!(
+        "{} {}: {}",
+        object.kind.noun(),
+        object.name,
+        failure.message
+    );
     failure
 }

@@ -1,6 +1,8 @@
 //! Steps about X-Ray groups and sampling rules.
 
-use aws_sdk_xray::types::{InsightsConfiguration, SamplingRateBoost, SamplingRule, SamplingRuleUpdate, Tag};
+use aws_sdk_xray::types::{
+    InsightsConfiguration, SamplingRateBoost, SamplingRule, SamplingRuleUpdate, Tag,
+};
 use tracewright_core::crd;
 use tracewright_core::desired::CustomRule;
 use tracewright_core::identity::{Kind, TagMap};
@@ -13,11 +15,25 @@ use crate::aws::{AwsError, ErrorKind, Operation};
 const RULE_VERSION: i32 = 1;
 
 /// Carries a step out. The ARN of the object, where the answer tells it.
-pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result<Option<String>, AwsError> {
-    let Target { account, caller, name, arn, namespace } = *target;
+pub(super) async fn step(
+    target: &Target<'_>,
+    kind: Kind,
+    step: &Step,
+) -> Result<Option<String>, AwsError> {
+    let Target {
+        account,
+        caller,
+        name,
+        arn,
+        namespace,
+    } = *target;
     let xray = &account.xray;
     match step {
-        Step::CreateGroup { filter_expression, insights, tags } => {
+        Step::CreateGroup {
+            filter_expression,
+            insights,
+            tags,
+        } => {
             let tags = xray_tags(Operation::CREATE_GROUP, tags)?;
             let answer = caller
                 .call(Operation::CREATE_GROUP, namespace, || {
@@ -31,7 +47,10 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
                 .await?;
             Ok(answer.group.and_then(|group| group.group_arn))
         }
-        Step::UpdateGroup { filter_expression, insights } => caller
+        Step::UpdateGroup {
+            filter_expression,
+            insights,
+        } => caller
             .call(Operation::UPDATE_GROUP, namespace, || {
                 xray.update_group()
                     .group_arn(arn)
@@ -42,7 +61,9 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
             .await
             .map(|_| None),
         Step::DeleteGroup => caller
-            .call(Operation::DELETE_GROUP, namespace, || xray.delete_group().group_arn(arn).send())
+            .call(Operation::DELETE_GROUP, namespace, || {
+                xray.delete_group().group_arn(arn).send()
+            })
             .await
             .map(|_| None),
         Step::CreateSamplingRule { rule, tags } => {
@@ -50,16 +71,23 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
             let rule = new_rule(name, rule)?;
             let answer = caller
                 .call(Operation::CREATE_SAMPLING_RULE, namespace, || {
-                    xray.create_sampling_rule().sampling_rule(rule.clone()).set_tags(Some(tags.clone())).send()
+                    xray.create_sampling_rule()
+                        .sampling_rule(rule.clone())
+                        .set_tags(Some(tags.clone()))
+                        .send()
                 })
                 .await?;
-            Ok(answer.sampling_rule_record.and_then(|record| record.sampling_rule?.rule_arn))
+            Ok(answer
+                .sampling_rule_record
+                .and_then(|record| record.sampling_rule?.rule_arn))
         }
         Step::UpdateSamplingRule(update) => {
             let update = rule_update(name, update);
             caller
                 .call(Operation::UPDATE_SAMPLING_RULE, namespace, || {
-                    xray.update_sampling_rule().sampling_rule_update(update.clone()).send()
+                    xray.update_sampling_rule()
+                        .sampling_rule_update(update.clone())
+                        .send()
                 })
                 .await
                 .map(|_| None)
@@ -74,7 +102,10 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
             let tags = xray_tags(Operation::XRAY_TAG, tags)?;
             caller
                 .call(Operation::XRAY_TAG, namespace, || {
-                    xray.tag_resource().resource_arn(arn).set_tags(Some(tags.clone())).send()
+                    xray.tag_resource()
+                        .resource_arn(arn)
+                        .set_tags(Some(tags.clone()))
+                        .send()
                 })
                 .await
                 .map(|_| None)
@@ -82,7 +113,10 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
         Step::Untag { keys } => caller
             .call(Operation::XRAY_UNTAG, namespace, || {
                 let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-                xray.untag_resource().resource_arn(arn).set_tag_keys(Some(keys)).send()
+                xray.untag_resource()
+                    .resource_arn(arn)
+                    .set_tag_keys(Some(keys))
+                    .send()
             })
             .await
             .map(|_| None),
@@ -95,7 +129,10 @@ pub(super) async fn step(target: &Target<'_>, kind: Kind, step: &Step) -> Result
 }
 
 fn configuration((enabled, notifications): (bool, bool)) -> InsightsConfiguration {
-    InsightsConfiguration::builder().insights_enabled(enabled).notifications_enabled(notifications).build()
+    InsightsConfiguration::builder()
+        .insights_enabled(enabled)
+        .notifications_enabled(notifications)
+        .build()
 }
 
 fn xray_tags(operation: Operation, tags: &TagMap) -> Result<Vec<Tag>, AwsError> {
@@ -138,7 +175,12 @@ fn rule_update(name: &str, update: &RuleUpdate) -> SamplingRuleUpdate {
         .set_http_method(update.http_method.clone())
         .set_url_path(update.url_path.clone())
         .set_resource_arn(update.resource_arn.clone())
-        .set_attributes(update.attributes.clone().map(|attributes| attributes.into_iter().collect()))
+        .set_attributes(
+            update
+                .attributes
+                .clone()
+                .map(|attributes| attributes.into_iter().collect()),
+        )
         .set_sampling_rate_boost(update.rate_boost.as_ref().map(boost))
         .build()
 }

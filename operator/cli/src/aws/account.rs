@@ -102,8 +102,16 @@ impl Accounts {
     ///
     /// # Errors
     /// Where there are no credentials, or the role cannot be assumed.
-    pub async fn get(&self, identity: &Identity, namespace: &str) -> Result<Arc<Account>, AwsError> {
-        let login = lock(&self.known).identities.entry(identity.clone()).or_default().clone();
+    pub async fn get(
+        &self,
+        identity: &Identity,
+        namespace: &str,
+    ) -> Result<Arc<Account>, AwsError> {
+        let login = lock(&self.known)
+            .identities
+            .entry(identity.clone())
+            .or_default()
+            .clone();
         login
             .account
             .get_or_try_init(|| async {
@@ -113,7 +121,10 @@ impl Accounts {
                     return Err(error);
                 }
                 let result = self.log_in(identity, namespace).await;
-                *lock(&login.failed) = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
+                *lock(&login.failed) = result
+                    .as_ref()
+                    .err()
+                    .map(|error| (Instant::now(), error.clone()));
                 result.map(Arc::new)
             })
             .await
@@ -124,8 +135,15 @@ impl Accounts {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Account>> {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
-        for account in lock(&self.known).identities.values().filter_map(|login| login.account.get()) {
-            if !accounts.iter().any(|other| Arc::ptr_eq(&other.inventory, &account.inventory)) {
+        for account in lock(&self.known)
+            .identities
+            .values()
+            .filter_map(|login| login.account.get())
+        {
+            if !accounts
+                .iter()
+                .any(|other| Arc::ptr_eq(&other.inventory, &account.inventory))
+            {
                 accounts.push(account.clone());
             }
         }
@@ -137,10 +155,20 @@ impl Accounts {
         let config = self.config(base, identity).await;
         let sts = aws_sdk_sts::Client::new(&config);
         // A caller of its own: the account is not known yet, and with it not which buckets apply.
-        let caller = Caller::new(self.speed.clone(), self.metrics.clone(), self.permit.clone());
+        let caller = Caller::new(
+            self.speed.clone(),
+            self.metrics.clone(),
+            self.permit.clone(),
+        );
         let answer = caller
-            .call(Operation::GET_CALLER_IDENTITY, namespace, || sts.get_caller_identity().send())
-            .await?;
+            .call(Operation::GET_CALLER_IDENTITY, namespace, || {
+                sts.get_caller_identity().send()
+            })
+            .await
+            .map_err(|error| match &identity.role_arn {
+                Some(role) => error.as_role(role),
+                None => error,
+            })?;
         let id = answer.account().unwrap_or_default().to_owned();
         let (caller, inventory) = lock(&self.known)
             .shared
@@ -178,7 +206,9 @@ impl Accounts {
     async fn config(&self, base: &SdkConfig, identity: &Identity) -> SdkConfig {
         let region = Region::new(identity.region.clone());
         let config = base.to_builder().region(region.clone()).build();
-        let Some(role_arn) = &identity.role_arn else { return config };
+        let Some(role_arn) = &identity.role_arn else {
+            return config;
+        };
         let provider = AssumeRoleProvider::builder(role_arn.clone())
             .session_name("tracewright")
             .region(region)
@@ -187,7 +217,9 @@ impl Accounts {
             .await;
         config
             .to_builder()
-            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(provider))
+            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
+                provider,
+            ))
             .build()
     }
 }

@@ -131,8 +131,12 @@ impl State {
         let now = Instant::now();
         self.refill(rate, now);
         while self.tokens >= 1.0 {
-            let Some(namespace) = self.turns.pop_front() else { break };
-            let Some(queue) = self.waiting.get_mut(&namespace) else { continue };
+            let Some(namespace) = self.turns.pop_front() else {
+                break;
+            };
+            let Some(queue) = self.waiting.get_mut(&namespace) else {
+                continue;
+            };
             let sender = queue.pop_front();
             if queue.is_empty() {
                 self.waiting.remove(&namespace);
@@ -145,7 +149,9 @@ impl State {
             }
         }
         let missing = (1.0 - self.tokens).max(0.0);
-        now + Duration::from_secs_f64((missing / (rate.per_second * self.share)).clamp(0.000_5, 60.0))
+        now + Duration::from_secs_f64(
+            (missing / (rate.per_second * self.share)).clamp(0.000_5, 60.0),
+        )
     }
 }
 
@@ -176,7 +182,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_served_at_once_and_the_rest_at_the_rate() {
-        let bucket = Arc::new(Bucket::new(Rate { per_second: 5.0, burst: 5.0 }));
+        let bucket = Arc::new(Bucket::new(Rate {
+            per_second: 5.0,
+            burst: 5.0,
+        }));
         let started = Instant::now();
         for _ in 0..5 {
             bucket.take("a").await;
@@ -191,18 +200,37 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_namespace_that_asks_for_many_does_not_delay_one_that_asks_for_few() {
-        let bucket = Arc::new(Bucket::new(Rate { per_second: 1.0, burst: 1.0 }));
+        let bucket = Arc::new(Bucket::new(Rate {
+            per_second: 1.0,
+            burst: 1.0,
+        }));
         bucket.take("warm-up").await;
-        let served = order(bucket, &["many", "many", "many", "many", "many", "many", "few"]).await;
-        assert!(served.iter().position(|namespace| *namespace == "few").unwrap() <= 1, "{served:?}");
+        let served = order(
+            bucket,
+            &["many", "many", "many", "many", "many", "many", "few"],
+        )
+        .await;
+        assert!(
+            served
+                .iter()
+                .position(|namespace| *namespace == "few")
+                .unwrap()
+                <= 1,
+            "{served:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_that_gives_up_takes_no_token() {
-        let bucket = Bucket::new(Rate { per_second: 1.0, burst: 1.0 });
+        let bucket = Bucket::new(Rate {
+            per_second: 1.0,
+            burst: 1.0,
+        });
         bucket.take("a").await;
         for _ in 0..20 {
-            tokio::time::timeout(Duration::from_millis(1), bucket.take("a")).await.unwrap_err();
+            tokio::time::timeout(Duration::from_millis(1), bucket.take("a"))
+                .await
+                .unwrap_err();
         }
         let started = Instant::now();
         bucket.take("b").await;
@@ -211,7 +239,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttle_halves_the_rate_and_it_comes_back() {
-        let bucket = Bucket::new(Rate { per_second: 10.0, burst: 1.0 });
+        let bucket = Bucket::new(Rate {
+            per_second: 10.0,
+            burst: 1.0,
+        });
         bucket.take("a").await;
         bucket.shrink();
         let started = Instant::now();

@@ -98,13 +98,22 @@ impl Caller {
     /// A caller with buckets of its own; one per account and region.
     #[must_use]
     pub fn new(speed: Arc<Speed>, metrics: Arc<Metrics>, permit: Permit) -> Self {
-        Self { speed, buckets: Arc::default(), metrics, permit, deadline: None }
+        Self {
+            speed,
+            buckets: Arc::default(),
+            metrics,
+            permit,
+            deadline: None,
+        }
     }
 
     /// The same caller, whose calls begin before a deadline or not at all. One that has begun is let end.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..self.clone() }
+        Self {
+            deadline: Some(deadline),
+            ..self.clone()
+        }
     }
 
     /// Makes a call on behalf of a namespace.
@@ -151,8 +160,12 @@ impl Caller {
                     message: format!("no answer within {} ms", WRITE_TIMEOUT.as_millis()),
                 }),
             };
-            let code = result.as_ref().err().map_or("OK", |error| error.code.as_str());
-            self.metrics.aws_call(operation.name, code, started.elapsed());
+            let code = result
+                .as_ref()
+                .err()
+                .map_or("OK", |error| error.code.as_str());
+            self.metrics
+                .aws_call(operation.name, code, started.elapsed());
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -170,8 +183,16 @@ impl Caller {
     fn bucket(&self, operation: Operation) -> Arc<Bucket> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(operation.name).or_insert_with(|| {
-            let documented = Rate { per_second: operation.per_second, burst: operation.burst };
-            let rate = self.speed.overrides.get(operation.name).copied().unwrap_or(documented);
+            let documented = Rate {
+                per_second: operation.per_second,
+                burst: operation.burst,
+            };
+            let rate = self
+                .speed
+                .overrides
+                .get(operation.name)
+                .copied()
+                .unwrap_or(documented);
             Arc::new(Bucket::new(Rate {
                 per_second: rate.per_second * self.speed.share,
                 burst: (rate.burst * self.speed.share).max(1.0),

@@ -111,10 +111,16 @@ impl fmt::Display for AwsError {
                 ". Give the operator credentials (IRSA, Pod Identity or a Secret), or check that they have not expired"
             ),
             ErrorKind::AccessDenied => {
-                write!(f, ". Allow this action in the IAM policy of the operator or of spec.aws.roleArn")
+                write!(
+                    f,
+                    ". Allow this action in the IAM policy of the operator or of spec.aws.roleArn"
+                )
             }
             ErrorKind::Unreachable => {
-                write!(f, ". Check the network, the region and the AWS endpoint; it is tried again")
+                write!(
+                    f,
+                    ". Check the network, the region and the AWS endpoint; it is tried again"
+                )
             }
             _ => Ok(()),
         }
@@ -137,14 +143,36 @@ impl AwsError {
                 let message = context.err().message().unwrap_or_default().to_owned();
                 (service_kind(&code, &message), code, message)
             }
-            // Credentials are looked for while a request is being built or dispatched, and their absence has no type.
-            _ if is_credentials(&text) => (ErrorKind::CredentialsMissing, "NoCredentials".to_owned(), text),
+            // Credentials are looked for while a request is being built or dispatched, and neither their absence nor a
+            // role that may not be assumed has a type.
+            _ if is_credentials(&text) && text.contains("AccessDenied") => {
+                (ErrorKind::AccessDenied, "AccessDenied".to_owned(), text)
+            }
+            _ if is_credentials(&text) => (
+                ErrorKind::CredentialsMissing,
+                "NoCredentials".to_owned(),
+                text,
+            ),
             SdkError::TimeoutError(_) => (ErrorKind::Unreachable, "Timeout".to_owned(), text),
             SdkError::DispatchFailure(_) => (ErrorKind::Unreachable, "Dispatch".to_owned(), text),
             SdkError::ResponseError(_) => (ErrorKind::Unreachable, "Response".to_owned(), text),
             _ => (ErrorKind::Refused, "Construction".to_owned(), text),
         };
-        Self { kind, operation, code, message }
+        Self {
+            kind,
+            operation,
+            code,
+            message,
+        }
+    }
+
+    /// The same error of a call that was made as a role.
+    #[must_use]
+    pub fn as_role(self, role: &str) -> Self {
+        Self {
+            message: format!("as the role {role}: {}", self.message),
+            ..self
+        }
     }
 
     /// A call that was not made because the lease is gone.
@@ -165,7 +193,8 @@ impl AwsError {
             kind: ErrorKind::Waiting,
             operation,
             code: "Waiting".to_owned(),
-            message: "it waits for its turn at the rate that AWS allows, and goes on by itself".to_owned(),
+            message: "it waits for its turn at the rate that AWS allows, and goes on by itself"
+                .to_owned(),
         }
     }
 
@@ -179,11 +208,16 @@ impl AwsError {
             ErrorKind::Unreachable => (ItemState::Pending, reason::UNREACHABLE),
             ErrorKind::QuotaExceeded => (ItemState::QuotaExceeded, reason::QUOTA_EXCEEDED),
             ErrorKind::Refused => (ItemState::Invalid, reason::INVALID),
-            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Aborted | ErrorKind::NotLeader => {
-                (ItemState::Pending, reason::PENDING)
-            }
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::Aborted
+            | ErrorKind::NotLeader => (ItemState::Pending, reason::PENDING),
         };
-        Failure { state, reason, message: self.to_string() }
+        Failure {
+            state,
+            reason,
+            message: self.to_string(),
+        }
     }
 
     /// The condition AwsSynced for an error that leaves nothing observed.
@@ -201,7 +235,10 @@ impl AwsError {
 
 fn service_kind(code: &str, message: &str) -> ErrorKind {
     match code {
-        "ThrottlingException" | "ThrottledException" | "Throttling" | "TooManyRequestsException"
+        "ThrottlingException"
+        | "ThrottledException"
+        | "Throttling"
+        | "TooManyRequestsException"
         | "RequestLimitExceeded" => ErrorKind::Throttled,
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
@@ -213,9 +250,10 @@ fn service_kind(code: &str, message: &str) -> ErrorKind {
         | "ExpiredToken"
         | "IncompleteSignature" => ErrorKind::CredentialsMissing,
         "AccessDeniedException" | "AccessDenied" => ErrorKind::AccessDenied,
-        "ServiceUnavailableException" | "ServiceUnavailable" | "InternalFailure" | "InternalServerError" => {
-            ErrorKind::Unreachable
-        }
+        "ServiceUnavailableException"
+        | "ServiceUnavailable"
+        | "InternalFailure"
+        | "InternalServerError" => ErrorKind::Unreachable,
         "ResourceNotFoundException" => ErrorKind::NotFound,
         "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
         "RuleLimitExceededException" | "LimitExceededException" => ErrorKind::QuotaExceeded,
@@ -229,9 +267,14 @@ fn service_kind(code: &str, message: &str) -> ErrorKind {
 }
 
 fn is_credentials(text: &str) -> bool {
-    ["credential", "Credential", "no providers in chain", "token could not be loaded"]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "credential",
+        "Credential",
+        "no providers in chain",
+        "token could not be loaded",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// The whole chain of an error's causes in one line.

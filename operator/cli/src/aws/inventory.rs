@@ -74,6 +74,9 @@ pub struct Traffic {
 #[derive(Clone, Debug)]
 pub(super) struct TagEntry {
     pub(super) tags: TagMap,
+    /// When the object that they belong to was made, where AWS tells it. An ARN may come back: a rule's and a log
+    /// group's follow from their names, whoever makes them.
+    pub(super) created: Option<Timestamp>,
     /// When the object was first seen without our mark.
     pub(super) first_look: Instant,
     pub(super) read_at: Instant,
@@ -102,9 +105,14 @@ impl Inventory {
         let mut picture = self.lock();
         picture.carry(now, kind, name, arn, step);
         picture.refused.remove(&(kind, name.to_owned()));
-        picture.writes.push_back((now, kind, name.to_owned(), arn.to_owned(), step.clone()));
+        picture
+            .writes
+            .push_back((now, kind, name.to_owned(), arn.to_owned(), step.clone()));
         while picture.writes.len() > MAX_WRITES
-            || picture.writes.front().is_some_and(|(at, ..)| now.duration_since(*at) > WRITE_MEMORY)
+            || picture
+                .writes
+                .front()
+                .is_some_and(|(at, ..)| now.duration_since(*at) > WRITE_MEMORY)
         {
             picture.writes.pop_front();
         }
@@ -123,7 +131,10 @@ impl Inventory {
     pub fn refused_for(&self, kind: Kind, name: &str) -> Duration {
         let now = Instant::now();
         let mut picture = self.lock();
-        let since = picture.refused.entry((kind, name.to_owned())).or_insert(now);
+        let since = picture
+            .refused
+            .entry((kind, name.to_owned()))
+            .or_insert(now);
         now.duration_since(*since)
     }
 
@@ -137,7 +148,8 @@ impl Inventory {
     #[must_use]
     pub fn objects(&self, log_groups: &BTreeSet<String>) -> Observed {
         let picture = self.lock();
-        let known = |name: &String| Some((name.clone(), picture.objects.log_groups.get(name)?.clone()));
+        let known =
+            |name: &String| Some((name.clone(), picture.objects.log_groups.get(name)?.clone()));
         let mut observed = Observed {
             account_id: picture.objects.account_id.clone(),
             groups: picture.objects.groups.clone(),
@@ -174,7 +186,12 @@ impl Inventory {
                 .and_then(|seen| OwnerTags::read(&picture.tags.get(&seen.arn)?.tags))
                 .is_some_and(|owner| owner.cluster == cluster && owner.profile == *profile)
         };
-        picture.marked_log_groups.iter().filter(ours).cloned().collect()
+        picture
+            .marked_log_groups
+            .iter()
+            .filter(ours)
+            .cloned()
+            .collect()
     }
 }
 
@@ -185,14 +202,22 @@ impl Picture {
             Step::CreateGroup { tags, .. }
             | Step::CreateSamplingRule { tags, .. }
             | Step::CreateLogGroup { tags, .. } => {
-                self.tags.insert(arn.to_owned(), TagEntry { tags: tags.clone(), first_look: now, read_at: now });
+                let entry = TagEntry {
+                    tags: tags.clone(),
+                    created: None,
+                    first_look: now,
+                    read_at: now,
+                };
+                self.tags.insert(arn.to_owned(), entry);
                 if kind == Kind::LogGroup {
                     self.log_groups_at.insert(name.to_owned(), now);
                 }
             }
             Step::Tag { tags } => {
                 if let Some(entry) = self.tags.get_mut(arn) {
-                    entry.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+                    entry
+                        .tags
+                        .extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
                 }
             }
             Step::Untag { keys } => {
@@ -200,7 +225,9 @@ impl Picture {
                     entry.tags.retain(|key, _| !keys.contains(&key.as_str()));
                 }
             }
-            Step::DeleteGroup | Step::DeleteSamplingRule | Step::DeleteLogGroup => drop(self.tags.remove(arn)),
+            Step::DeleteGroup | Step::DeleteSamplingRule | Step::DeleteLogGroup => {
+                drop(self.tags.remove(arn))
+            }
             _ => {}
         }
         // The picture keeps tags apart from objects.
@@ -224,8 +251,22 @@ impl Picture {
         }
     }
 
+    /// An object was made at this time: what is known of the tags of one that had the same ARN before means nothing.
+    pub(super) fn made(&mut self, kind: Kind, name: &str, arn: &str, created: Timestamp) {
+        self.created.insert((kind, name.to_owned()), created);
+        let known = self
+            .tags
+            .get_mut(arn)
+            .map(|entry| *entry.created.get_or_insert(created));
+        if known.is_some_and(|known| known != created) {
+            self.tags.remove(arn);
+        }
+    }
+
     pub(super) fn tags_of(&self, kind: Kind, name: &str, arn: &str, settings: Settings) -> Tags {
-        let Some(entry) = self.tags.get(arn) else { return Tags::Unread };
+        let Some(entry) = self.tags.get(arn) else {
+            return Tags::Unread;
+        };
         if OwnerTags::read(&entry.tags).is_none()
             && entry.read_at.duration_since(entry.first_look) < settings.tag_settle
             && self.may_be_ours(kind, name)
@@ -238,10 +279,12 @@ impl Picture {
     /// Whether an object may come from a create of ours whose answer was lost. AWS does not say when a group was made,
     /// so any group may.
     fn may_be_ours(&self, kind: Kind, name: &str) -> bool {
-        self.created.get(&(kind, name.to_owned())).is_none_or(|created| {
-            let age = Timestamp::now().duration_since(*created);
-            age.is_negative() || age.unsigned_abs() < YOUNG
-        })
+        self.created
+            .get(&(kind, name.to_owned()))
+            .is_none_or(|created| {
+                let age = Timestamp::now().duration_since(*created);
+                age.is_negative() || age.unsigned_abs() < YOUNG
+            })
     }
 }
 

@@ -57,14 +57,19 @@ impl Account {
         let began = Instant::now();
         let (groups, rules) = tokio::try_join!(self.groups(namespace), self.rules(namespace))?;
         let mut picture = inventory.lock();
-        picture.created.retain(|(kind, _), _| *kind != Kind::SamplingRule);
-        for (name, (_, created)) in &rules {
+        picture
+            .created
+            .retain(|(kind, _), _| *kind != Kind::SamplingRule);
+        for (name, (seen, created)) in &rules {
             if let Some(created) = created {
-                picture.created.insert((Kind::SamplingRule, name.clone()), *created);
+                picture.made(Kind::SamplingRule, name, &seen.arn, *created);
             }
         }
         picture.objects.groups = groups.into_iter().collect();
-        picture.objects.rules = rules.into_iter().map(|(name, (seen, _))| (name, seen)).collect();
+        picture.objects.rules = rules
+            .into_iter()
+            .map(|(name, (seen, _))| (name, seen))
+            .collect();
         picture.xray_at = Some(began);
         picture.replay(began, &[Kind::Group, Kind::SamplingRule]);
         Ok(())
@@ -97,13 +102,22 @@ impl Account {
             let page = self
                 .caller
                 .call(Operation::GET_SAMPLING_RULES, namespace, || {
-                    self.xray.get_sampling_rules().set_next_token(token.clone()).send()
+                    self.xray
+                        .get_sampling_rules()
+                        .set_next_token(token.clone())
+                        .send()
                 })
                 .await?;
             for record in page.sampling_rule_records() {
-                let created =
-                    record.created_at().and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
-                rules.extend(record.sampling_rule().and_then(rule).map(|(name, seen)| (name, (seen, created))));
+                let created = record
+                    .created_at()
+                    .and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
+                rules.extend(
+                    record
+                        .sampling_rule()
+                        .and_then(rule)
+                        .map(|(name, seen)| (name, (seen, created))),
+                );
             }
             token = page.next_token;
             if token.is_none() {
@@ -122,12 +136,21 @@ impl Account {
         for _ in 0..MAX_PAGES {
             let page = self
                 .caller
-                .call(Operation::GET_SAMPLING_STATISTIC_SUMMARIES, namespace, || {
-                    self.xray.get_sampling_statistic_summaries().set_next_token(token.clone()).send()
-                })
+                .call(
+                    Operation::GET_SAMPLING_STATISTIC_SUMMARIES,
+                    namespace,
+                    || {
+                        self.xray
+                            .get_sampling_statistic_summaries()
+                            .set_next_token(token.clone())
+                            .send()
+                    },
+                )
                 .await?;
             for summary in page.sampling_statistic_summaries() {
-                let Some(rule) = summary.rule_name() else { continue };
+                let Some(rule) = summary.rule_name() else {
+                    continue;
+                };
                 let entry = traffic.entry(rule.to_owned()).or_default();
                 entry.requests += i64::from(summary.request_count());
                 entry.sampled += i64::from(summary.sampled_count());
@@ -152,7 +175,12 @@ impl Account {
             let picture = inventory.lock();
             names
                 .iter()
-                .filter(|name| picture.log_groups_at.get(*name).is_none_or(|at| *at < not_before))
+                .filter(|name| {
+                    picture
+                        .log_groups_at
+                        .get(*name)
+                        .is_none_or(|at| *at < not_before)
+                })
                 .cloned()
                 .collect::<Vec<_>>()
         };
@@ -169,7 +197,12 @@ impl Account {
         let mut wanted = std::mem::take(&mut inventory.lock().wanted_log_groups);
         wanted.extend(stale());
         let wanted: Vec<String> = wanted.into_iter().collect();
-        try_join_all(wanted.chunks(IDENTIFIERS_PER_CALL).map(|chunk| self.describe(chunk, namespace))).await?;
+        try_join_all(
+            wanted
+                .chunks(IDENTIFIERS_PER_CALL)
+                .map(|chunk| self.describe(chunk, namespace)),
+        )
+        .await?;
         Ok(())
     }
 
@@ -204,7 +237,7 @@ impl Account {
                 continue;
             }
             if let Some(created) = created {
-                picture.created.insert((Kind::LogGroup, name.clone()), created);
+                picture.made(Kind::LogGroup, &name, &seen.arn, created);
             }
             picture.objects.log_groups.insert(name, seen);
         }
@@ -227,12 +260,21 @@ fn group(group: &xray::GroupSummary) -> Option<(String, Seen<GroupState>)> {
     let insights = group.insights_configuration();
     let state = GroupState {
         filter_expression: group.filter_expression().unwrap_or_default().to_owned(),
-        insights_enabled: insights.and_then(xray::InsightsConfiguration::insights_enabled).unwrap_or(false),
+        insights_enabled: insights
+            .and_then(xray::InsightsConfiguration::insights_enabled)
+            .unwrap_or(false),
         notifications_enabled: insights
             .and_then(xray::InsightsConfiguration::notifications_enabled)
             .unwrap_or(false),
     };
-    Some((name.to_owned(), Seen { arn: group.group_arn()?.to_owned(), state, tags: Tags::Unread }))
+    Some((
+        name.to_owned(),
+        Seen {
+            arn: group.group_arn()?.to_owned(),
+            state,
+            tags: Tags::Unread,
+        },
+    ))
 }
 
 fn rule(rule: &xray::SamplingRule) -> Option<(String, Seen<CustomRule>)> {
@@ -248,7 +290,12 @@ fn rule(rule: &xray::SamplingRule) -> Option<(String, Seen<CustomRule>)> {
         resource_arn: rule.resource_arn().to_owned(),
         attributes: rule
             .attributes()
-            .map(|attributes| attributes.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+            .map(|attributes| {
+                attributes
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect()
+            })
             .unwrap_or_default(),
         rate_boost: rule.sampling_rate_boost().map(|boost| SamplingRateBoost {
             max_rate: boost.max_rate(),
@@ -256,7 +303,14 @@ fn rule(rule: &xray::SamplingRule) -> Option<(String, Seen<CustomRule>)> {
         }),
     };
     let name = rule.rule_name()?.to_owned();
-    Some((name, Seen { arn: rule.rule_arn()?.to_owned(), state, tags: Tags::Unread }))
+    Some((
+        name,
+        Seen {
+            arn: rule.rule_arn()?.to_owned(),
+            state,
+            tags: Tags::Unread,
+        },
+    ))
 }
 
 fn log_group(group: &logs::LogGroup) -> Option<(String, Option<Timestamp>, Seen<LogGroupState>)> {
@@ -276,6 +330,16 @@ fn log_group(group: &logs::LogGroup) -> Option<(String, Option<Timestamp>, Seen<
         .log_group_arn()
         .or_else(|| group.arn().map(|arn| arn.trim_end_matches(":*")))?
         .to_owned();
-    let created = group.creation_time().and_then(|at| Timestamp::from_millisecond(at).ok());
-    Some((group.log_group_name()?.to_owned(), created, Seen { arn, state, tags: Tags::Unread }))
+    let created = group
+        .creation_time()
+        .and_then(|at| Timestamp::from_millisecond(at).ok());
+    Some((
+        group.log_group_name()?.to_owned(),
+        created,
+        Seen {
+            arn,
+            state,
+            tags: Tags::Unread,
+        },
+    ))
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_cloudwatchlogs::types::TagFilter;
 use futures::future::try_join_all;
 use tokio::time::Instant;
-use tracewright_core::identity::{Kind, TagMap};
+use tracewright_core::identity::{Kind, ProfileRef, TagMap};
 use tracewright_xray::contract::tag;
 
 use super::account::Account;
@@ -28,7 +29,7 @@ impl Account {
         namespace: &str,
     ) -> Result<(), AwsError> {
         let now = Instant::now();
-        let due: Vec<(Kind, String)> = {
+        let due: Vec<(Kind, String, String)> = {
             let picture = self.inventory.lock();
             let settings = self.inventory.settings;
             objects
@@ -47,15 +48,25 @@ impl Account {
                                 tracewright_core::observed::Tags::Settling
                             ) && now.duration_since(entry.first_look) >= settings.tag_settle)
                     });
-                    due.then(|| (*kind, arn.clone()))
+                    due.then(|| (*kind, name.clone(), arn.clone()))
                 })
                 .collect()
         };
-        try_join_all(due.iter().map(|(kind, arn)| self.read_tags_of(*kind, arn, namespace))).await?;
+        try_join_all(
+            due.iter()
+                .map(|(kind, name, arn)| self.read_tags_of(*kind, name, arn, namespace)),
+        )
+        .await?;
         Ok(())
     }
 
-    async fn read_tags_of(&self, kind: Kind, arn: &str, namespace: &str) -> Result<(), AwsError> {
+    async fn read_tags_of(
+        &self,
+        kind: Kind,
+        name: &str,
+        arn: &str,
+        namespace: &str,
+    ) -> Result<(), AwsError> {
         let began = Instant::now();
         let tags = match kind {
             Kind::Group | Kind::SamplingRule => self.xray_tags(arn, namespace).await,
@@ -75,11 +86,27 @@ impl Account {
         };
         let mut picture = self.inventory.lock();
         // Own writes since the read began are newer than what it saw.
-        if picture.tags.get(arn).is_some_and(|entry| entry.read_at > began) {
+        if picture
+            .tags
+            .get(arn)
+            .is_some_and(|entry| entry.read_at > began)
+        {
             return Ok(());
         }
-        let first_look = picture.tags.get(arn).map_or(began, |entry| entry.first_look);
-        picture.tags.insert(arn.to_owned(), TagEntry { tags, first_look, read_at: began });
+        let first_look = picture
+            .tags
+            .get(arn)
+            .map_or(began, |entry| entry.first_look);
+        let created = picture.created.get(&(kind, name.to_owned())).copied();
+        picture.tags.insert(
+            arn.to_owned(),
+            TagEntry {
+                tags,
+                created,
+                first_look,
+                read_at: began,
+            },
+        );
         Ok(())
     }
 
@@ -89,10 +116,18 @@ impl Account {
             let page = self
                 .caller
                 .call(Operation::XRAY_LIST_TAGS, namespace, || {
-                    self.xray.list_tags_for_resource().resource_arn(arn).set_next_token(token.clone()).send()
+                    self.xray
+                        .list_tags_for_resource()
+                        .resource_arn(arn)
+                        .set_next_token(token.clone())
+                        .send()
                 })
                 .await?;
-            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            tags.extend(
+                page.tags()
+                    .iter()
+                    .map(|tag| (tag.key().to_owned(), tag.value().to_owned())),
+            );
             token = page.next_token;
             if token.is_none() {
                 break;
@@ -106,11 +141,55 @@ impl Account {
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn find_marked_log_groups(&self, cluster: &str, namespace: &str) -> Result<(), AwsError> {
-        let filter = aws_sdk_cloudwatchlogs::types::TagFilter::builder()
-            .key(tag::CLUSTER)
-            .values(cluster)
-            .build()
+    pub async fn find_marked_log_groups(
+        &self,
+        cluster: &str,
+        namespace: &str,
+    ) -> Result<(), AwsError> {
+        let names = self
+            .log_groups_tagged(&[(tag::CLUSTER, cluster)], namespace)
+            .await?;
+        self.inventory.lock().marked_log_groups = names;
+        Ok(())
+    }
+
+    /// Finds every log group that carries the mark of one profile, and reads it, tags included.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn find_log_groups_of(
+        &self,
+        cluster: &str,
+        profile: &ProfileRef,
+    ) -> Result<(), AwsError> {
+        let (began, namespace) = (Instant::now(), &profile.namespace);
+        let mark = [
+            (tag::CLUSTER, cluster),
+            (tag::PROFILE, &profile.to_string()),
+        ];
+        let names = self.log_groups_tagged(&mark, namespace).await?;
+        self.inventory
+            .lock()
+            .marked_log_groups
+            .extend(names.iter().cloned());
+        self.observe(&names, began, namespace).await?;
+        let objects = names
+            .into_iter()
+            .map(|name| (Kind::LogGroup, name))
+            .collect();
+        self.read_tags(&objects, None, namespace).await
+    }
+
+    /// Names of the log groups that have all of these tags.
+    async fn log_groups_tagged(
+        &self,
+        tags: &[(&str, &str)],
+        namespace: &str,
+    ) -> Result<BTreeSet<String>, AwsError> {
+        let filters = tags
+            .iter()
+            .map(|(key, value)| TagFilter::builder().key(*key).values(*value).build())
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|error| AwsError {
                 kind: ErrorKind::Refused,
                 operation: Operation::LIST_LOG_GROUPS.name,
@@ -124,20 +203,24 @@ impl Account {
                 .call(Operation::LIST_LOG_GROUPS, namespace, || {
                     self.logs
                         .list_log_groups()
-                        .log_group_tags(filter.clone())
+                        .set_log_group_tags(Some(filters.clone()))
                         .limit(1000)
                         .set_next_token(token.clone())
                         .send()
                 })
                 .await?;
-            names.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+            names.extend(
+                page.log_groups()
+                    .iter()
+                    .filter_map(|group| group.log_group_name())
+                    .map(str::to_owned),
+            );
             token = page.next_token;
             if token.is_none() {
                 break;
             }
         }
-        self.inventory.lock().marked_log_groups = names;
-        Ok(())
+        Ok(names)
     }
 
     /// Names of all X-Ray objects, and of log groups with this cluster's mark: those whose tags tell whether something
@@ -145,9 +228,20 @@ impl Account {
     #[must_use]
     pub fn taggable(&self) -> BTreeSet<(Kind, String)> {
         let picture = self.inventory.lock();
-        let groups = picture.objects.groups.keys().map(|name| (Kind::Group, name.clone()));
-        let rules = picture.objects.rules.keys().map(|name| (Kind::SamplingRule, name.clone()));
-        let logs = picture.marked_log_groups.iter().map(|name| (Kind::LogGroup, name.clone()));
+        let groups = picture
+            .objects
+            .groups
+            .keys()
+            .map(|name| (Kind::Group, name.clone()));
+        let rules = picture
+            .objects
+            .rules
+            .keys()
+            .map(|name| (Kind::SamplingRule, name.clone()));
+        let logs = picture
+            .marked_log_groups
+            .iter()
+            .map(|name| (Kind::LogGroup, name.clone()));
         groups.chain(rules).chain(logs).collect()
     }
 }

@@ -55,7 +55,12 @@ pub(super) struct Queue(Mutex<HashMap<ProfileRef, Vec<Place<Key>>>>);
 
 impl Queue {
     /// Puts a profile's workloads into the queue and takes out those that are to be changed now.
-    pub(super) fn choose(&self, profile: &ProfileRef, places: Vec<Place<Key>>, max_global: usize) -> Vec<Key> {
+    pub(super) fn choose(
+        &self,
+        profile: &ProfileRef,
+        places: Vec<Place<Key>>,
+        max_global: usize,
+    ) -> Vec<Key> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(profile.clone(), places);
         // A key is unique within a namespace, so the profile goes along.
@@ -85,12 +90,19 @@ impl Queue {
 
     /// The profile is gone.
     pub(super) fn forget(&self, profile: &ProfileRef) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(profile);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(profile);
     }
 }
 
 /// The places of a profile's workloads in the queue.
-pub(super) fn places(profile: &ProfileRef, max_concurrent: usize, selected: &[Selected]) -> Vec<Place<Key>> {
+pub(super) fn places(
+    profile: &ProfileRef,
+    max_concurrent: usize,
+    selected: &[Selected],
+) -> Vec<Place<Key>> {
     selected
         .iter()
         .filter_map(|one| {
@@ -103,7 +115,12 @@ pub(super) fn places(profile: &ProfileRef, max_concurrent: usize, selected: &[Se
                 (_, true) => Stage::Due,
                 (_, false) => return None,
             };
-            Some(Place { profile: profile.clone(), max_concurrent, key: one.key(), stage })
+            Some(Place {
+                profile: profile.clone(),
+                max_concurrent,
+                key: one.key(),
+                stage,
+            })
         })
         .collect()
 }
@@ -157,13 +174,19 @@ pub(super) async fn patch_workload(
         WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => "apps",
     };
     let plural = format!("{}s", workload.kind.as_str().to_lowercase());
-    let request = kube::core::Request::new(format!("/apis/{group}/v1/namespaces/{}/{plural}", workload.namespace))
-        .patch(
-            &workload.name,
-            &PatchParams { field_manager: Some(name::FIELD_MANAGER.to_owned()), ..PatchParams::default() },
-            &ApiPatch::Strategic(&patch.body),
-        )
-        .map_err(|error| error.to_string())?;
+    let request = kube::core::Request::new(format!(
+        "/apis/{group}/v1/namespaces/{}/{plural}",
+        workload.namespace
+    ))
+    .patch(
+        &workload.name,
+        &PatchParams {
+            field_manager: Some(name::FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        },
+        &ApiPatch::Strategic(&patch.body),
+    )
+    .map_err(|error| error.to_string())?;
     let text = match client.request_text(request).await {
         Ok(text) => text,
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
@@ -197,90 +220,129 @@ pub(super) fn report(
         reason::ROLLING_OUT,
     ];
     let mut note = |reason: &'static str, message: String| {
-        let rank = ORDER.iter().position(|known| *known == reason).unwrap_or(ORDER.len());
+        let rank = ORDER
+            .iter()
+            .position(|known| *known == reason)
+            .unwrap_or(ORDER.len());
         reasons.entry(rank).or_insert((reason, message));
     };
     for one in selected {
         let workload = &one.workload;
         let label = format!("{} {}", workload.kind, workload.name);
-        let left: Vec<String> = one.injection.left.iter().map(|left| left.variable.clone()).collect();
-        let left_reason = one.injection.left.first().map(|left| left.reason.to_owned());
+        let left: Vec<String> = one
+            .injection
+            .left
+            .iter()
+            .map(|left| left.variable.clone())
+            .collect();
+        let left_reason = one
+            .injection
+            .left
+            .first()
+            .map(|left| left.reason.to_owned());
         status.matched += 1;
-        let (state, item_reason, message): (&str, Option<String>, Option<String>) =
-            if let Some(failure) = failures.get(&one.key()) {
-                status.failed += 1;
-                let message = format!("{label} cannot be patched: {failure}");
-                note(reason::WORKLOADS_NOT_INJECTED, message.clone());
-                ("Failed", Some("PatchRefused".to_owned()), Some(message))
-            } else if one.contested {
-                status.skipped += 1;
-                let message = format!(
-                    "somebody keeps removing the variables from {label}: let them be in its manifest, or annotate it with tracewright.dev/inject: \"false\""
-                );
-                note(reason::ENV_CONTESTED, message.clone());
-                ("Skipped", Some(reason::ENV_CONTESTED.to_owned()), Some(message))
-            } else {
-                match (&one.injection.action, &one.rollout) {
-                    (Action::Skip(skipped), _) => {
-                        status.skipped += 1;
-                        // Who opted out wants no reminder.
-                        if skipped.reason == reason::REVERTED {
-                            note(reason::REVERTED, format!("{label}: {}", skipped.message));
-                        } else if skipped.reason != skip::OPTED_OUT {
-                            note(reason::SOME_SKIPPED, format!("{label}: {}", skipped.message));
-                        }
-                        ("Skipped", Some(skipped.reason.to_owned()), Some(skipped.message.clone()))
-                    }
-                    (Action::Wait(keys), _) => {
-                        let names: Vec<String> =
-                            keys.iter().map(|key| format!("{}/{}", key.name, key.key)).collect();
-                        let message = format!(
-                            "{label} waits for the Secret key {}: create it in the workload's namespace",
-                            names.join(", ")
+        let (state, item_reason, message): (&str, Option<String>, Option<String>) = if let Some(
+            failure,
+        ) =
+            failures.get(&one.key())
+        {
+            status.failed += 1;
+            let message = format!("{label} cannot be patched: {failure}");
+            note(reason::WORKLOADS_NOT_INJECTED, message.clone());
+            ("Failed", Some("PatchRefused".to_owned()), Some(message))
+        } else if one.contested {
+            status.skipped += 1;
+            let message = format!(
+                "somebody keeps removing the variables from {label}: let them be in its manifest, or annotate it with tracewright.dev/inject: \"false\""
+            );
+            note(reason::ENV_CONTESTED, message.clone());
+            (
+                "Skipped",
+                Some(reason::ENV_CONTESTED.to_owned()),
+                Some(message),
+            )
+        } else {
+            match (&one.injection.action, &one.rollout) {
+                (Action::Skip(skipped), _) => {
+                    status.skipped += 1;
+                    // Who opted out wants no reminder.
+                    if skipped.reason == reason::REVERTED {
+                        note(reason::REVERTED, format!("{label}: {}", skipped.message));
+                    } else if skipped.reason != skip::OPTED_OUT {
+                        note(
+                            reason::SOME_SKIPPED,
+                            format!("{label}: {}", skipped.message),
                         );
-                        status.stale += 1;
-                        note(reason::SECRET_MISSING, message.clone());
-                        ("Pending", Some(reason::SECRET_MISSING.to_owned()), Some(message))
                     }
-                    (_, Rollout::Failed(evidence)) if one.failed => {
-                        status.failed += 1;
-                        let message = failed(&label, evidence);
-                        note(reason::ROLLOUT_FAILED, message.clone());
-                        ("Failed", Some(reason::ROLLOUT_FAILED.to_owned()), Some(message))
-                    }
-                    (_, Rollout::Rolling | Rollout::Failed(_)) => {
-                        status.rolling += 1;
-                        note(reason::ROLLING_OUT, format!("{label} is rolling out"));
-                        ("Rolling", None, None)
-                    }
-                    (Action::Patch(patch), Rollout::Complete) if !patch.restarts_pods => {
-                        status.injected += 1;
-                        ("Injected", left_reason, None)
-                    }
-                    (Action::Patch(_), _) if chosen.contains(&one.key()) => {
-                        status.rolling += 1;
-                        note(reason::ROLLING_OUT, format!("{label} is rolling out"));
-                        ("Rolling", None, None)
-                    }
-                    (Action::Patch(_), _) => {
-                        status.stale += 1;
-                        note(reason::ROLLING_OUT, format!("{label} waits for its turn to roll out"));
-                        ("Pending", None, None)
-                    }
-                    (Action::UpToDate, Rollout::Paused) => {
-                        status.stale += 1;
-                        ("Stale", Some(skip::PAUSED.to_owned()), None)
-                    }
-                    (Action::UpToDate, Rollout::Stale) => {
-                        status.stale += 1;
-                        ("Stale", Some(skip::ON_DELETE.to_owned()), None)
-                    }
-                    (Action::UpToDate, Rollout::Complete) => {
-                        status.injected += 1;
-                        ("Injected", left_reason, None)
-                    }
+                    (
+                        "Skipped",
+                        Some(skipped.reason.to_owned()),
+                        Some(skipped.message.clone()),
+                    )
                 }
-            };
+                (Action::Wait(keys), _) => {
+                    let names: Vec<String> = keys
+                        .iter()
+                        .map(|key| format!("{}/{}", key.name, key.key))
+                        .collect();
+                    let message = format!(
+                        "{label} waits for the Secret key {}: create it in the workload's namespace",
+                        names.join(", ")
+                    );
+                    status.stale += 1;
+                    note(reason::SECRET_MISSING, message.clone());
+                    (
+                        "Pending",
+                        Some(reason::SECRET_MISSING.to_owned()),
+                        Some(message),
+                    )
+                }
+                (_, Rollout::Failed(evidence)) if one.failed => {
+                    status.failed += 1;
+                    let message = failed(&label, evidence);
+                    note(reason::ROLLOUT_FAILED, message.clone());
+                    (
+                        "Failed",
+                        Some(reason::ROLLOUT_FAILED.to_owned()),
+                        Some(message),
+                    )
+                }
+                (_, Rollout::Rolling | Rollout::Failed(_)) => {
+                    status.rolling += 1;
+                    note(reason::ROLLING_OUT, format!("{label} is rolling out"));
+                    ("Rolling", None, None)
+                }
+                (Action::Patch(patch), Rollout::Complete) if !patch.restarts_pods => {
+                    status.injected += 1;
+                    ("Injected", left_reason, None)
+                }
+                (Action::Patch(_), _) if chosen.contains(&one.key()) => {
+                    status.rolling += 1;
+                    note(reason::ROLLING_OUT, format!("{label} is rolling out"));
+                    ("Rolling", None, None)
+                }
+                (Action::Patch(_), _) => {
+                    status.stale += 1;
+                    note(
+                        reason::ROLLING_OUT,
+                        format!("{label} waits for its turn to roll out"),
+                    );
+                    ("Pending", None, None)
+                }
+                (Action::UpToDate, Rollout::Paused) => {
+                    status.stale += 1;
+                    ("Stale", Some(skip::PAUSED.to_owned()), None)
+                }
+                (Action::UpToDate, Rollout::Stale) => {
+                    status.stale += 1;
+                    ("Stale", Some(skip::ON_DELETE.to_owned()), None)
+                }
+                (Action::UpToDate, Rollout::Complete) => {
+                    status.injected += 1;
+                    ("Injected", left_reason, None)
+                }
+            }
+        };
         items.push(WorkloadStatus {
             kind: workload.kind.as_str().to_owned(),
             name: workload.name.clone(),
@@ -291,17 +353,27 @@ pub(super) fn report(
         });
     }
     let rank = |state: &str| {
-        ["Failed", "Skipped", "Pending", "Stale", "Rolling", "Injected"].iter().position(|known| *known == state)
+        [
+            "Failed", "Skipped", "Pending", "Stale", "Rolling", "Injected",
+        ]
+        .iter()
+        .position(|known| *known == state)
     };
-    items.sort_by(|a, b| (rank(&a.state), &a.kind, &a.name).cmp(&(rank(&b.state), &b.kind, &b.name)));
+    items.sort_by(|a, b| {
+        (rank(&a.state), &a.kind, &a.name).cmp(&(rank(&b.state), &b.kind, &b.name))
+    });
     items.truncate(MAX_ITEMS);
     status.items = items;
     let fact = match reasons.into_values().next() {
         Some((reason, message)) => Fact::no(reason, message),
-        None if status.matched == 0 => {
-            Fact::yes(reason::NONE_SELECTED, "no workload of the namespace has the selected labels")
-        }
-        None => Fact::yes(reason::ALL_INJECTED, format!("{} workloads have the variables", status.injected)),
+        None if status.matched == 0 => Fact::yes(
+            reason::NONE_SELECTED,
+            "no workload of the namespace has the selected labels",
+        ),
+        None => Fact::yes(
+            reason::ALL_INJECTED,
+            format!("{} workloads have the variables", status.injected),
+        ),
     };
     (status, fact)
 }

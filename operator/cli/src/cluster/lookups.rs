@@ -29,7 +29,10 @@ impl Lookups {
     /// Nothing read yet.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, answers: Mutex::default() }
+        Self {
+            client,
+            answers: Mutex::default(),
+        }
     }
 
     /// Keys of the objects that can be read. One that does not exist has none; one that may not be read is left out.
@@ -53,7 +56,11 @@ impl Lookups {
         let mut missing = BTreeSet::new();
         for key in keys {
             let source = EnvFromSource::Secret(key.name.clone());
-            if self.keys_of(namespace, &source).await.is_some_and(|there| !there.contains(&key.key)) {
+            if self
+                .keys_of(namespace, &source)
+                .await
+                .is_some_and(|there| !there.contains(&key.key))
+            {
                 missing.insert(key);
             }
         }
@@ -69,16 +76,29 @@ impl Lookups {
         }
         let answer = match source {
             EnvFromSource::ConfigMap(name) => {
-                Api::<ConfigMap>::namespaced(self.client.clone(), namespace).get_opt(name).await.map(|found| {
-                    let found = found.unwrap_or_default();
-                    let text = found.data.unwrap_or_default().into_keys();
-                    text.chain(found.binary_data.unwrap_or_default().into_keys()).collect()
-                })
+                Api::<ConfigMap>::namespaced(self.client.clone(), namespace)
+                    .get_opt(name)
+                    .await
+                    .map(|found| {
+                        let found = found.unwrap_or_default();
+                        let text = found.data.unwrap_or_default().into_keys();
+                        text.chain(found.binary_data.unwrap_or_default().into_keys())
+                            .collect()
+                    })
             }
-            EnvFromSource::Secret(name) => Api::<Secret>::namespaced(self.client.clone(), namespace)
-                .get_opt(name)
-                .await
-                .map(|found| found.unwrap_or_default().data.unwrap_or_default().into_keys().collect()),
+            EnvFromSource::Secret(name) => {
+                Api::<Secret>::namespaced(self.client.clone(), namespace)
+                    .get_opt(name)
+                    .await
+                    .map(|found| {
+                        found
+                            .unwrap_or_default()
+                            .data
+                            .unwrap_or_default()
+                            .into_keys()
+                            .collect()
+                    })
+            }
         };
         let keys = match answer {
             Ok(keys) => Some(keys),

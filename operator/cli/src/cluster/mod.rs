@@ -154,7 +154,10 @@ impl Cluster {
                 let name = profile.name_any();
                 either().any(|workload| {
                     selects(profile, workload)
-                        || workload.record.as_ref().is_some_and(|record| record.profile == name)
+                        || workload
+                            .record
+                            .as_ref()
+                            .is_some_and(|record| record.profile == name)
                         || workload.labels.get(label::PROFILE) == Some(&name)
                 })
             })
@@ -165,22 +168,39 @@ impl Cluster {
     /// Brings receivers and workloads where the profile wants them, or in mode Preview says what that would take.
     pub async fn sync(&self, profile: &ObservabilityProfile) -> ClusterFacts {
         let me = reference(profile);
-        let region = profile.spec.aws.as_ref().and_then(|aws| aws.region.clone()).or(self.world.region.clone());
+        let region = profile
+            .spec
+            .aws
+            .as_ref()
+            .and_then(|aws| aws.region.clone())
+            .or(self.world.region.clone());
         let defaults = Defaults {
             daemon_image: &self.settings.daemon_image,
             collector_image: &self.settings.collector_image,
             region: region.as_deref().unwrap_or_default(),
             operator_namespace: &self.settings.namespace,
         };
-        let receiver_address = address(&me.name, &profile.spec, self.settings.default_receiver.as_deref());
+        let receiver_address = address(
+            &me.name,
+            &profile.spec,
+            self.settings.default_receiver.as_deref(),
+        );
         let writes = profile.spec.mode == Mode::Apply && self.permit.holds();
         let receiver = if writes {
-            let find = |kind, name: &str| self.workloads.get(&me.namespace, &(kind, name.to_owned()));
-            self.receivers.sync(profile, &defaults, receiver_address.as_deref(), find).await
+            let find =
+                |kind, name: &str| self.workloads.get(&me.namespace, &(kind, name.to_owned()));
+            self.receivers
+                .sync(profile, &defaults, receiver_address.as_deref(), find)
+                .await
         } else {
-            Fact::unknown(reason::PREVIEW, "spec.mode is Preview: receivers are not touched")
+            Fact::unknown(
+                reason::PREVIEW,
+                "spec.mode is Preview: receivers are not touched",
+            )
         };
-        let selected = self.select(profile, receiver_address.as_deref(), region.as_deref()).await;
+        let selected = self
+            .select(profile, receiver_address.as_deref(), region.as_deref())
+            .await;
         let generation = profile.metadata.generation.unwrap_or_default();
         let (chosen, failures) = if writes {
             self.write(profile, &selected, generation).await
@@ -189,8 +209,10 @@ impl Cluster {
         };
         let (workloads, injected) = inject::report(&selected, &chosen, &failures);
         let preview = if profile.spec.mode == Mode::Preview {
-            let mut preview: Vec<PlannedChange> =
-                objects(profile, &defaults).iter().map(|object| planned(object.kind, &me.name)).collect();
+            let mut preview: Vec<PlannedChange> = objects(profile, &defaults)
+                .iter()
+                .map(|object| planned(object.kind, &me.name))
+                .collect();
             preview.extend(inject::preview(&selected));
             preview
         } else {
@@ -200,7 +222,12 @@ impl Cluster {
             receiver,
             injected,
             workloads,
-            env: names(profile, &selected, receiver_address.as_deref(), region.as_deref()),
+            env: names(
+                profile,
+                &selected,
+                receiver_address.as_deref(),
+                region.as_deref(),
+            ),
             preview,
             notes: Vec::new(),
         }
@@ -227,8 +254,17 @@ impl Cluster {
         }
         let others = self.candidates(&me.namespace);
         let annotations = self.world.annotations(&me.namespace);
-        let missing = self.lookups.missing(&me.namespace, secret_keys(&profile.spec)).await;
-        let demand = Demand { profile: &me.name, generation, spec: &profile.spec, receiver, region };
+        let missing = self
+            .lookups
+            .missing(&me.namespace, secret_keys(&profile.spec))
+            .await;
+        let demand = Demand {
+            profile: &me.name,
+            generation,
+            spec: &profile.spec,
+            receiver,
+            region,
+        };
         let mut selected = Vec::with_capacity(workloads.len());
         for workload in workloads {
             let candidates: Vec<Candidate<'_>> = others
@@ -236,11 +272,16 @@ impl Cluster {
                 .filter(|other| selects(other, &workload))
                 .filter_map(|other| {
                     let created = other.metadata.creation_timestamp.as_ref()?.0;
-                    Some(Candidate { profile: other.metadata.name.as_deref()?, created })
+                    Some(Candidate {
+                        profile: other.metadata.name.as_deref()?,
+                        created,
+                    })
                 })
                 .collect();
-            let env_from =
-                self.lookups.keys(&me.namespace, env_from_sources(&workload, &profile.spec)).await;
+            let env_from = self
+                .lookups
+                .keys(&me.namespace, env_from_sources(&workload, &profile.spec))
+                .await;
             let facts = Facts {
                 holder: holder(workload.record.as_ref(), &candidates),
                 namespace_annotations: &annotations,
@@ -271,7 +312,9 @@ impl Cluster {
     ) -> (Vec<Key>, BTreeMap<Key, String>) {
         let me = reference(profile);
         let places = inject::places(&me, max_concurrent(&profile.spec), selected);
-        let chosen = self.queue.choose(&me, places, self.settings.max_concurrent_rollouts);
+        let chosen = self
+            .queue
+            .choose(&me, places, self.settings.max_concurrent_rollouts);
         let mut failures = inject::write(&self.client, &self.workloads, selected, &chosen).await;
         let reverts = profile
             .spec
@@ -280,7 +323,8 @@ impl Cluster {
             .and_then(|workloads| workloads.rollout.as_ref())
             .is_some_and(|rollout| rollout.on_failure == OnFailure::Revert);
         for one in selected.iter().filter(|one| reverts && one.failed) {
-            let reverted = inject::take_back(&self.client, &self.workloads, one, &me.name, generation).await;
+            let reverted =
+                inject::take_back(&self.client, &self.workloads, one, &me.name, generation).await;
             if let Err(message) = reverted {
                 failures.insert((one.workload.kind, one.workload.name.clone()), message);
             }
@@ -307,11 +351,16 @@ impl Cluster {
         for workload in self.held(&me) {
             let key = (workload.kind, workload.name.clone());
             self.withdrawn().entry(me.clone()).or_default().push(key);
-            let Some(patch) = uninject(&workload) else { continue };
+            let Some(patch) = uninject(&workload) else {
+                continue;
+            };
             match inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await {
                 Ok(()) => waiting.push(format!("{} {} rolls out", workload.kind, workload.name)),
                 Err(message) => {
-                    waiting.push(format!("{} {} cannot be patched: {message}", workload.kind, workload.name));
+                    waiting.push(format!(
+                        "{} {} cannot be patched: {message}",
+                        workload.kind, workload.name
+                    ));
                 }
             }
         }
@@ -328,7 +377,10 @@ impl Cluster {
         if waiting.is_empty() {
             self.withdrawn().remove(&me);
         }
-        Withdrawn { done: waiting.is_empty(), message: waiting.join(", ") }
+        Withdrawn {
+            done: waiting.is_empty(),
+            message: waiting.join(", "),
+        }
     }
 
     /// Leaves the variables in the workloads and forgets that they are ours.
@@ -340,8 +392,12 @@ impl Cluster {
                 "resourceVersion": workload.resource_version,
                 "annotations": {annotation::INJECTED: null},
             }});
-            let patch = Patch { body, restarts_pods: false };
-            let done = inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await;
+            let patch = Patch {
+                body,
+                restarts_pods: false,
+            };
+            let done =
+                inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await;
             if let Err(message) = done {
                 tracing::warn!(profile = %me, workload = workload.name, message, "cannot be released");
             }
@@ -354,9 +410,17 @@ impl Cluster {
             return;
         }
         for workload in self.workloads.marked() {
-            let Some(record) = &workload.record else { continue };
+            let Some(record) = &workload.record else {
+                continue;
+            };
             let of = ProfileRef::new(workload.namespace.clone(), record.profile.clone());
-            if self.world.profiles.state().iter().any(|profile| reference(profile) == of) {
+            if self
+                .world
+                .profiles
+                .state()
+                .iter()
+                .any(|profile| reference(profile) == of)
+            {
                 continue;
             }
             if let Some(patch) = uninject(&workload)
@@ -373,7 +437,10 @@ impl Cluster {
             .of(&profile.namespace)
             .into_iter()
             .filter(|workload| {
-                workload.record.as_ref().is_some_and(|record| record.profile == profile.name)
+                workload
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| record.profile == profile.name)
             })
             .collect()
     }
@@ -392,12 +459,18 @@ impl Cluster {
 
     fn withdrawn(&self) -> std::sync::MutexGuard<'_, HashMap<ProfileRef, Vec<Key>>> {
         // Only whole entries are put in, so a poisoned map is still usable.
-        self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.withdrawn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn selects(profile: &ObservabilityProfile, workload: &Workload) -> bool {
-    profile.spec.workloads.as_ref().is_some_and(|workloads| workloads.selector.matches(&workload.labels))
+    profile
+        .spec
+        .workloads
+        .as_ref()
+        .is_some_and(|workloads| workloads.selector.matches(&workload.labels))
 }
 
 fn planned(kind: ObjectKind, profile: &str) -> PlannedChange {
@@ -418,10 +491,19 @@ fn names(
     receiver: Option<&str>,
     region: Option<&str>,
 ) -> Vec<String> {
-    let Some(workloads) = &profile.spec.workloads else { return Vec::new() };
-    let Some(first) = selected.first().map(|one| &one.workload) else { return Vec::new() };
-    let all = first.containers.iter().map(|container| container.name.as_str());
-    let Some(container) = tracewright_core::env::containers(workloads.containers.as_deref(), all).next() else {
+    let Some(workloads) = &profile.spec.workloads else {
+        return Vec::new();
+    };
+    let Some(first) = selected.first().map(|one| &one.workload) else {
+        return Vec::new();
+    };
+    let all = first
+        .containers
+        .iter()
+        .map(|container| container.name.as_str());
+    let Some(container) =
+        tracewright_core::env::containers(workloads.containers.as_deref(), all).next()
+    else {
         return Vec::new();
     };
     let target = tracewright_core::env::Target {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
+};
 use kube::{Client, ResourceExt};
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::env::Hasher;
@@ -42,16 +44,30 @@ type Applied = HashMap<(String, String, ObjectKind), (String, String)>;
 /// Why a receiver could not be kept.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("{kind} {name} exists and does not belong to this profile: rename the profile, or remove that object")]
+    #[error(
+        "{kind} {name} exists and does not belong to this profile: rename the profile, or remove that object"
+    )]
     NameTaken { kind: ObjectKind, name: String },
     #[error("{kind} {name} cannot be written: {source}")]
-    Kubernetes { kind: ObjectKind, name: String, source: Box<kube::Error> },
+    Kubernetes {
+        kind: ObjectKind,
+        name: String,
+        source: Box<kube::Error>,
+    },
 }
 
 impl Receivers {
     pub(super) fn new(client: Client, check: Check) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-        Ok(Self { client, http, check, applied: Mutex::default() })
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            client,
+            http,
+            check,
+            applied: Mutex::default(),
+        })
     }
 
     /// Brings a profile's receiver where it should be and says how it is. `workload` finds the receiver's own workload
@@ -84,7 +100,10 @@ impl Receivers {
             return Fact::yes(reason::EXTERNAL, format!("workloads use {address}"));
         }
         let name = name::receiver(&profile.name_any());
-        let kind = if objects.iter().any(|object| object.kind == ObjectKind::DaemonSet) {
+        let kind = if objects
+            .iter()
+            .any(|object| object.kind == ObjectKind::DaemonSet)
+        {
             WorkloadKind::DaemonSet
         } else {
             WorkloadKind::Deployment
@@ -92,22 +111,37 @@ impl Receivers {
         match workload(kind, &name).map(|workload| judge(&workload, &[])) {
             Some(Rollout::Complete) => {}
             Some(Rollout::Failed(evidence)) => {
-                return Fact::no(reason::PROGRESSING, format!("{kind} {name} does not get on: {evidence}"));
+                return Fact::no(
+                    reason::PROGRESSING,
+                    format!("{kind} {name} does not get on: {evidence}"),
+                );
             }
-            _ => return Fact::no(reason::PROGRESSING, format!("{kind} {name} is not available yet")),
+            _ => {
+                return Fact::no(
+                    reason::PROGRESSING,
+                    format!("{kind} {name} is not available yet"),
+                );
+            }
         }
         match self.check {
-            Check::Pods => Fact::yes(reason::AVAILABLE, format!("the pods of {kind} {name} are available")),
-            Check::Proxy => self.ask(&format!("{name}.{namespace}.svc:{}", name::RECEIVER_PORT)).await,
+            Check::Pods => Fact::yes(
+                reason::AVAILABLE,
+                format!("the pods of {kind} {name} are available"),
+            ),
+            Check::Proxy => {
+                self.ask(&format!("{name}.{namespace}.svc:{}", name::RECEIVER_PORT))
+                    .await
+            }
         }
     }
 
     async fn ask(&self, address: &str) -> Fact {
         let url = format!("http://{address}/GetSamplingRules");
         match self.http.post(&url).body("{}").send().await {
-            Ok(answer) if answer.status().is_success() => {
-                Fact::yes(reason::AVAILABLE, format!("{address} serves sampling rules"))
-            }
+            Ok(answer) if answer.status().is_success() => Fact::yes(
+                reason::AVAILABLE,
+                format!("{address} serves sampling rules"),
+            ),
             Ok(answer) if matches!(answer.status().as_u16(), 400 | 401 | 403) => Fact::no(
                 reason::PROXY_FORBIDDEN,
                 format!(
@@ -117,7 +151,10 @@ impl Receivers {
             ),
             Ok(answer) => Fact::no(
                 reason::PROXY_UNREACHABLE,
-                format!("{address} answers {}: see the log of the receiver's pods", answer.status()),
+                format!(
+                    "{address} answers {}: see the log of the receiver's pods",
+                    answer.status()
+                ),
             ),
             Err(error) => Fact::no(
                 reason::PROXY_UNREACHABLE,
@@ -129,10 +166,19 @@ impl Receivers {
         }
     }
 
-    async fn keep(&self, profile: &ObservabilityProfile, namespace: &str, object: &Object) -> Result<(), Error> {
+    async fn keep(
+        &self,
+        profile: &ObservabilityProfile,
+        namespace: &str,
+        object: &Object,
+    ) -> Result<(), Error> {
         let name = name::receiver(&profile.name_any());
         let api = self.api(namespace, object.kind);
-        let failed = |source| Error::Kubernetes { kind: object.kind, name: name.clone(), source: Box::new(source) };
+        let failed = |source| Error::Kubernetes {
+            kind: object.kind,
+            name: name.clone(),
+            source: Box::new(source),
+        };
         let current = api.get_opt(&name).await.map_err(failed)?;
         let mut hasher = Hasher::default();
         hasher.text(&object.body.to_string());
@@ -141,7 +187,10 @@ impl Receivers {
         if let Some(current) = &current {
             let body = serde_json::to_value(current).unwrap_or_default();
             if !owned_by(profile, &body) {
-                return Err(Error::NameTaken { kind: object.kind, name });
+                return Err(Error::NameTaken {
+                    kind: object.kind,
+                    name,
+                });
             }
             let known = (wanted.clone(), version(current));
             if self.applied().get(&place) == Some(&known) {
@@ -151,7 +200,10 @@ impl Receivers {
         // Forced: the operator alone has a say in the fields that it applies, and takes them back from whoever changed
         // them.
         let params = PatchParams::apply(name::FIELD_MANAGER).force();
-        let applied = api.patch(&name, &params, &Patch::Apply(&object.body)).await.map_err(failed)?;
+        let applied = api
+            .patch(&name, &params, &Patch::Apply(&object.body))
+            .await
+            .map_err(failed)?;
         self.applied().insert(place, (wanted, version(&applied)));
         Ok(())
     }
@@ -169,8 +221,14 @@ impl Receivers {
                 continue;
             }
             let api = self.api(namespace, kind);
-            let failed = |source| Error::Kubernetes { kind, name: name.clone(), source: Box::new(source) };
-            let Some(current) = api.get_opt(&name).await.map_err(failed)? else { continue };
+            let failed = |source| Error::Kubernetes {
+                kind,
+                name: name.clone(),
+                source: Box::new(source),
+            };
+            let Some(current) = api.get_opt(&name).await.map_err(failed)? else {
+                continue;
+            };
             if !owned_by(profile, &serde_json::to_value(&current).unwrap_or_default()) {
                 continue;
             }
@@ -179,13 +237,17 @@ impl Receivers {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => return Err(failed(error)),
             }
-            self.applied().remove(&(namespace.to_owned(), name.clone(), kind));
+            self.applied()
+                .remove(&(namespace.to_owned(), name.clone(), kind));
         }
         Ok(())
     }
 
     fn api(&self, namespace: &str, kind: ObjectKind) -> Api<DynamicObject> {
-        let (group, version) = kind.api_version().split_once('/').unwrap_or(("", kind.api_version()));
+        let (group, version) = kind
+            .api_version()
+            .split_once('/')
+            .unwrap_or(("", kind.api_version()));
         let resource = ApiResource::from_gvk_with_plural(
             &GroupVersionKind::gvk(group, version, kind.as_str()),
             kind.plural(),
@@ -205,6 +267,9 @@ fn version(object: &DynamicObject) -> String {
     let uid = object.uid().unwrap_or_default();
     match object.metadata.generation {
         Some(generation) => format!("{uid} generation {generation}"),
-        None => format!("{uid} version {}", object.resource_version().unwrap_or_default()),
+        None => format!(
+            "{uid} version {}",
+            object.resource_version().unwrap_or_default()
+        ),
     }
 }

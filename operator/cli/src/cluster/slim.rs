@@ -15,7 +15,9 @@ use serde::{Deserialize, Deserializer};
 use tracewright_core::workload::{Workload, WorkloadKind};
 
 /// A kind of the Kubernetes API that is injected.
-pub trait Injected: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Send + Sync + 'static {
+pub trait Injected:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Send + Sync + 'static
+{
     /// The kind, as the decisions know it.
     const KIND: WorkloadKind;
 }
@@ -46,7 +48,11 @@ pub struct Slim<K> {
 
 impl<K> Clone for Slim<K> {
     fn clone(&self) -> Self {
-        Self { metadata: self.metadata.clone(), workload: self.workload.clone(), kind: PhantomData }
+        Self {
+            metadata: self.metadata.clone(),
+            workload: self.workload.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
@@ -66,7 +72,11 @@ impl<'de, K: Injected> Deserialize<'de> for Slim<K> {
             resource_version: Some(workload.resource_version.clone()),
             ..ObjectMeta::default()
         };
-        Ok(Self { metadata, workload: Arc::new(workload), kind: PhantomData })
+        Ok(Self {
+            metadata,
+            workload: Arc::new(workload),
+            kind: PhantomData,
+        })
     }
 }
 

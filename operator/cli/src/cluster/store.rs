@@ -39,7 +39,11 @@ impl Workloads {
     /// The workloads of a namespace.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Vec<Arc<Workload>> {
-        self.lock().namespaces.get(namespace).map(|all| all.values().cloned().collect()).unwrap_or_default()
+        self.lock()
+            .namespaces
+            .get(namespace)
+            .map(|all| all.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// One workload.
@@ -52,13 +56,21 @@ impl Workloads {
     #[must_use]
     pub fn marked(&self) -> Vec<Arc<Workload>> {
         let state = self.lock();
-        state.namespaces.values().flat_map(BTreeMap::values).filter(|workload| workload.marked).cloned().collect()
+        state
+            .namespaces
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|workload| workload.marked)
+            .cloned()
+            .collect()
     }
 
     /// We wrote a workload, and this is what came of it.
     pub fn wrote(&self, workload: Workload) {
         let mut state = self.lock();
-        state.written.insert(workload.uid.clone(), workload.resource_version.clone());
+        state
+            .written
+            .insert(workload.uid.clone(), workload.resource_version.clone());
         state.insert(Arc::new(workload));
     }
 
@@ -124,9 +136,15 @@ impl State {
     /// Takes a workload in, unless a newer one is there, and notes whether somebody removed entries of ours.
     fn insert(&mut self, workload: Arc<Workload>) -> Option<Arc<Workload>> {
         let key = (workload.kind, workload.name.clone());
-        let place = self.namespaces.entry(workload.namespace.clone()).or_default();
+        let place = self
+            .namespaces
+            .entry(workload.namespace.clone())
+            .or_default();
         let before = place.insert(key, workload.clone());
-        let ours = self.written.get(&workload.uid).is_some_and(|version| *version == workload.resource_version);
+        let ours = self
+            .written
+            .get(&workload.uid)
+            .is_some_and(|version| *version == workload.resource_version);
         if let Some(before) = &before
             && !ours
             && before.uid == workload.uid
@@ -164,7 +182,8 @@ impl State {
             .values()
             .flat_map(BTreeMap::values)
             .filter(|workload| {
-                workload.kind == kind && !listed.contains(&(workload.namespace.clone(), workload.name.clone()))
+                workload.kind == kind
+                    && !listed.contains(&(workload.namespace.clone(), workload.name.clone()))
             })
             .cloned()
             .collect();

@@ -24,7 +24,12 @@ impl Completions {
     pub fn run(self, program: Program, out: &mut dyn Write) -> Result<Outcome, Error> {
         // Into memory first, because clap_complete panics when it cannot write.
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut args::grammar(program), program.file_name(), &mut text);
+        clap_complete::generate(
+            self.shell,
+            &mut args::grammar(program),
+            program.file_name(),
+            &mut text,
+        );
         out.write_all(&text)?;
         Ok(Outcome::Clean)
     }

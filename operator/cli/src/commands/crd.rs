@@ -26,7 +26,9 @@ impl Crd {
         let definition = crd::definition();
         let text = match self.output {
             Output::Text => yaml(&definition)?,
-            Output::Json => serde_json::to_string_pretty(&definition).map_err(io::Error::from)? + "\n",
+            Output::Json => {
+                serde_json::to_string_pretty(&definition).map_err(io::Error::from)? + "\n"
+            }
         };
         out.write_all(text.as_bytes())?;
         Ok(Outcome::Clean)

@@ -12,7 +12,9 @@ use crate::lint::{self, Level};
 /// Checks profiles without a cluster and without an AWS account: everything that the API server would refuse, and what
 /// only AWS or the SDKs would notice.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 no errors, 1 errors (with --strict: or warnings), 2 a file cannot be read.")]
+#[command(
+    after_help = "Exit codes: 0 no errors, 1 errors (with --strict: or warnings), 2 a file cannot be read."
+)]
 pub struct Lint {
     /// Files or folders of manifests; - is the standard input. Documents of other kinds are ignored
     #[arg(required = true, value_name = "FILE")]
@@ -36,7 +38,15 @@ impl Lint {
             Output::Text => lint::text(&report, out)?,
             Output::Json => lint::json(&report, out)?,
         }
-        let counts = if self.strict { Level::Warning } else { Level::Error };
-        Ok(if report.has(counts) { Outcome::Findings } else { Outcome::Clean })
+        let counts = if self.strict {
+            Level::Warning
+        } else {
+            Level::Error
+        };
+        Ok(if report.has(counts) {
+            Outcome::Findings
+        } else {
+            Outcome::Clean
+        })
     }
 }

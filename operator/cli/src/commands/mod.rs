@@ -63,5 +63,8 @@ pub enum Error {
 fn runtime() -> Result<Runtime, Error> {
     // Kubernetes and AWS clients share one TLS provider. An error means that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)
 }

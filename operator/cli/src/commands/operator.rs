@@ -1,5 +1,7 @@
 //! `operator`: runs the controller.
 
+use std::io::{self, IsTerminal};
+
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
@@ -20,8 +22,12 @@ impl Operator {
     /// # Errors
     /// [`Error::Operator`], where it cannot start.
     pub fn run(self) -> Result<Outcome, Error> {
-        let filter = EnvFilter::try_new(&self.settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let filter =
+            EnvFilter::try_new(&self.settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr);
         match self.settings.log_format {
             LogFormat::Text => log.with_target(false).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),

@@ -67,7 +67,10 @@ impl Plan {
             region: self.region,
             endpoint_url: self.aws_endpoint_url,
             cluster_name: self.cluster_name,
-            quotas: Quotas { groups: self.quota_groups, rules: self.quota_sampling_rules },
+            quotas: Quotas {
+                groups: self.quota_groups,
+                rules: self.quota_sampling_rules,
+            },
         };
         let planned = super::runtime()?.block_on(async {
             let mut surroundings = match self.no_cluster {
@@ -81,6 +84,10 @@ impl Plan {
             Output::Text => plan::text(&planned, out)?,
             Output::Json => plan::json(&planned, out)?,
         }
-        Ok(if planned.finds_anything() { Outcome::Findings } else { Outcome::Clean })
+        Ok(if planned.finds_anything() {
+            Outcome::Findings
+        } else {
+            Outcome::Clean
+        })
     }
 }

@@ -12,11 +12,12 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tracewright_core::crd::status::ItemState;
 use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
-use tracewright_core::identity::Kind;
+use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_xray::contract::name;
 
 use super::{Error, Outcome};
 use crate::lease;
+use crate::operator::world::reference;
 
 /// How long the operator is kept from writing: time enough for `helm uninstall`.
 const SEIZED_FOR: Duration = Duration::from_secs(3600);
@@ -64,7 +65,9 @@ pub enum UninstallError {
         source: Box<kube::Error>,
     },
     /// The operator runs somewhere else.
-    #[error("the operator's Lease is in the namespace {found}, not in {asked}: give --namespace {found}")]
+    #[error(
+        "the operator's Lease is in the namespace {found}, not in {asked}: give --namespace {found}"
+    )]
     OtherNamespace {
         /// Where it is.
         found: String,
@@ -72,20 +75,27 @@ pub enum UninstallError {
         asked: String,
     },
     /// Nobody can be asked.
-    #[error("the standard input is no terminal, so nobody can be asked: give --yes (or --dry-run to look first)")]
+    #[error(
+        "the standard input is no terminal, so nobody can be asked: give --yes (or --dry-run to look first)"
+    )]
     NobodyToAsk,
     /// The answer was not yes.
     #[error("not confirmed: nothing was changed")]
     NotConfirmed,
     /// Profiles have the finalizer again and again.
-    #[error("{0} profiles still have the finalizer: an operator of another version may be running; stop it, then run this again")]
+    #[error(
+        "{0} profiles still have the finalizer: an operator of another version may be running; stop it, then run this again"
+    )]
     NotReleased(usize),
 }
 
 impl UninstallError {
     fn kubernetes(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
-        move |source| Self::Kubernetes { what, source: Box::new(source) }
+        move |source| Self::Kubernetes {
+            what,
+            source: Box::new(source),
+        }
     }
 }
 
@@ -96,9 +106,11 @@ impl Uninstall {
     /// [`Error::Uninstall`], [`Error::Output`].
     pub fn run(self, out: &mut dyn Write) -> Result<Outcome, Error> {
         super::runtime()?.block_on(async {
-            let config =
-                kube::Config::infer().await.map_err(|error| UninstallError::Kubeconfig(error.to_string()))?;
-            let client = Client::try_from(config).map_err(|error| UninstallError::Kubeconfig(error.to_string()))?;
+            let config = kube::Config::infer()
+                .await
+                .map_err(|error| UninstallError::Kubeconfig(error.to_string()))?;
+            let client = Client::try_from(config)
+                .map_err(|error| UninstallError::Kubeconfig(error.to_string()))?;
             self.release_all(&client, out).await
         })?;
         Ok(Outcome::Clean)
@@ -116,7 +128,10 @@ impl Uninstall {
             number => format!("{number} profiles"),
         };
         if self.dry_run {
-            writeln!(out, "{number} would be released, and what is listed would stay in AWS. Nothing was written.")?;
+            writeln!(
+                out,
+                "{number} would be released, and what is listed would stay in AWS. Nothing was written."
+            )?;
             return Ok(());
         }
         if !self.yes && !held.is_empty() {
@@ -125,17 +140,30 @@ impl Uninstall {
         match lease::seize(client.clone(), namespace, SEIZED_FOR).await {
             Ok(wait) => {
                 let minutes = SEIZED_FOR.as_secs() / 60;
-                writeln!(out, "took the Lease {namespace}/{} for {minutes} minutes: no operator writes", name::LEASE)?;
+                writeln!(
+                    out,
+                    "took the Lease {namespace}/{} for {minutes} minutes: no operator writes",
+                    name::LEASE
+                )?;
                 if !wait.is_zero() {
-                    writeln!(out, "waiting {} s for writes that have begun", wait.as_secs())?;
+                    writeln!(
+                        out,
+                        "waiting {} s for writes that have begun",
+                        wait.as_secs()
+                    )?;
                     out.flush()?;
                     tokio::time::sleep(wait).await;
                 }
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                writeln!(out, "the namespace {namespace} does not exist, so there is no operator to stop")?;
+                writeln!(
+                    out,
+                    "the namespace {namespace} does not exist, so there is no operator to stop"
+                )?;
             }
-            Err(error) => return Err(UninstallError::kubernetes("take the operator's Lease")(error).into()),
+            Err(error) => {
+                return Err(UninstallError::kubernetes("take the operator's Lease")(error).into());
+            }
         }
         let mut released = 0;
         for _ in 0..MAX_ROUNDS {
@@ -143,7 +171,9 @@ impl Uninstall {
             if held.is_empty() {
                 break;
             }
-            let mut releases = stream::iter(&held).map(|profile| release(client, profile)).buffer_unordered(CONCURRENCY);
+            let mut releases = stream::iter(&held)
+                .map(|profile| release(client, profile))
+                .buffer_unordered(CONCURRENCY);
             while let Some(profile) = releases.next().await {
                 writeln!(out, "released {}", profile?)?;
                 released += 1;
@@ -168,16 +198,26 @@ impl Uninstall {
     /// An operator in another namespace would go on.
     async fn find_lease(&self, client: &Client) -> Result<(), UninstallError> {
         let params = ListParams::default().fields(&format!("metadata.name={}", name::LEASE));
-        let leases = match Api::<Lease>::all(client.clone()).list_metadata(&params).await {
+        let leases = match Api::<Lease>::all(client.clone())
+            .list_metadata(&params)
+            .await
+        {
             Ok(leases) => leases.items,
             // Without the right to list them, --namespace is taken at its word.
             Err(kube::Error::Api(status)) if status.code == 403 => return Ok(()),
-            Err(error) => return Err(UninstallError::kubernetes("look for the operator's Lease")(error)),
+            Err(error) => {
+                return Err(UninstallError::kubernetes("look for the operator's Lease")(
+                    error,
+                ));
+            }
         };
         let namespaces: Vec<String> = leases.iter().filter_map(ResourceExt::namespace).collect();
         match namespaces.first() {
             Some(found) if !namespaces.contains(&self.namespace) => {
-                Err(UninstallError::OtherNamespace { found: found.clone(), asked: self.namespace.clone() })
+                Err(UninstallError::OtherNamespace {
+                    found: found.clone(),
+                    asked: self.namespace.clone(),
+                })
             }
             _ => Ok(()),
         }
@@ -205,11 +245,10 @@ async fn guarded(client: &Client) -> Result<Vec<ObservabilityProfile>, Uninstall
 }
 
 fn is_guarded(profile: &ObservabilityProfile) -> bool {
-    profile.finalizers().iter().any(|finalizer| finalizer == name::FINALIZER)
-}
-
-fn reference(profile: &ObservabilityProfile) -> String {
-    format!("{}/{}", profile.namespace().unwrap_or_default(), profile.name_any())
+    profile
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == name::FINALIZER)
 }
 
 /// What a profile leaves behind, by its own account.
@@ -217,7 +256,9 @@ fn describe(profile: &ObservabilityProfile, out: &mut dyn Write) -> io::Result<(
     let status = profile.status.clone().unwrap_or_default();
     let left = left(&status);
     let place = match (&status.account_id, &status.region) {
-        (Some(account), Some(region)) if !left.is_empty() => format!("stays in account {account}, {region}:"),
+        (Some(account), Some(region)) if !left.is_empty() => {
+            format!("stays in account {account}, {region}:")
+        }
         _ => "holds nothing in AWS".to_owned(),
     };
     writeln!(out, "{}  {place}", reference(profile))?;
@@ -235,7 +276,9 @@ fn left(status: &ObservabilityProfileStatus) -> BTreeMap<Kind, Vec<String>> {
         (Kind::SamplingRule, &status.sampling_rules),
         (Kind::LogGroup, &status.log_groups),
     ] {
-        let ours = items.iter().filter(|item| item.deletion_policy.is_some() && item.state != ItemState::Retained);
+        let ours = items
+            .iter()
+            .filter(|item| item.deletion_policy.is_some() && item.state != ItemState::Retained);
         let names: Vec<String> = ours.map(|item| item.name.clone()).collect();
         if !names.is_empty() {
             left.insert(kind, names);
@@ -249,36 +292,63 @@ fn confirm(number: &str, out: &mut dyn Write) -> Result<(), Error> {
     if !stdin.is_terminal() {
         return Err(UninstallError::NobodyToAsk.into());
     }
-    write!(out, "Release {number} and leave in AWS what is listed? [y/N] ")?;
+    write!(
+        out,
+        "Release {number} and leave in AWS what is listed? [y/N] "
+    )?;
     out.flush()?;
     let mut answer = String::new();
-    stdin.lock().read_line(&mut answer).map_err(|_| UninstallError::NobodyToAsk)?;
+    stdin
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|_| UninstallError::NobodyToAsk)?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(UninstallError::NotConfirmed.into()),
     }
 }
 
-/// Removes our finalizer from a profile and returns the profile's name.
-async fn release(client: &Client, profile: &ObservabilityProfile) -> Result<String, UninstallError> {
+/// Removes our finalizer from a profile.
+async fn release(
+    client: &Client,
+    profile: &ObservabilityProfile,
+) -> Result<ProfileRef, UninstallError> {
     let me = reference(profile);
     let failed = |error| UninstallError::kubernetes(format!("release the profile {me}"))(error);
-    let api: Api<ObservabilityProfile> = Api::namespaced(client.clone(), &profile.namespace().unwrap_or_default());
-    let params = PatchParams { field_manager: Some(name::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let api: Api<ObservabilityProfile> =
+        Api::namespaced(client.clone(), &profile.namespace().unwrap_or_default());
+    let params = PatchParams {
+        field_manager: Some(name::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let mut metadata = profile.metadata.clone();
     let mut attempt = 1;
     loop {
-        let others: Vec<String> =
-            metadata.finalizers.iter().flatten().filter(|finalizer| *finalizer != name::FINALIZER).cloned().collect();
+        let others: Vec<String> = metadata
+            .finalizers
+            .iter()
+            .flatten()
+            .filter(|finalizer| *finalizer != name::FINALIZER)
+            .cloned()
+            .collect();
         // The resourceVersion guards against finalizers that others add or remove at the same time.
         let patch = json!({"metadata": {"resourceVersion": metadata.resource_version, "finalizers": others}});
-        match api.patch_metadata(&profile.name_any(), &params, &Patch::Merge(&patch)).await {
+        match api
+            .patch_metadata(&profile.name_any(), &params, &Patch::Merge(&patch))
+            .await
+        {
             Ok(_) => return Ok(me),
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(me),
-            Err(kube::Error::Api(status)) if status.code == 409 && attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(kube::Error::Api(status)) if status.code == 409 && attempt < MAX_ATTEMPTS => {
+                attempt += 1
+            }
             Err(error) => return Err(failed(error)),
         }
-        match api.get_metadata_opt(&profile.name_any()).await.map_err(failed)? {
+        match api
+            .get_metadata_opt(&profile.name_any())
+            .await
+            .map_err(failed)?
+        {
             Some(fresh) => metadata = fresh.metadata,
             None => return Ok(me),
         }
@@ -311,7 +381,10 @@ mod tests {
             ],
             ..ObservabilityProfileStatus::default()
         };
-        let expected = [(Kind::Group, vec!["ours".to_owned()]), (Kind::LogGroup, vec!["kept".to_owned()])];
+        let expected = [
+            (Kind::Group, vec!["ours".to_owned()]),
+            (Kind::LogGroup, vec!["kept".to_owned()]),
+        ];
         assert_eq!(left(&status), BTreeMap::from(expected));
     }
 }

@@ -68,7 +68,9 @@ fn malformed(error: serde_saphyr::Error) -> Malformed {
     use serde_saphyr::MessageFormatter;
     let message = serde_saphyr::UserMessageFormatter.format_message(&error);
     Malformed {
-        place: error.location().map_or(Place { line: 1, column: 1 }, Place::from),
+        place: error
+            .location()
+            .map_or(Place { line: 1, column: 1 }, Place::from),
         message: format!("cannot be read as YAML: {message}"),
     }
 }
@@ -83,9 +85,10 @@ impl Node {
             Content::Number(value) => Value::Number(value.clone()),
             Content::String(value) => Value::String(value.clone()),
             Content::List(items) => items.iter().map(Node::to_json).collect(),
-            Content::Map(entries) => {
-                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
-            }
+            Content::Map(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                .collect(),
         }
     }
 
@@ -131,7 +134,9 @@ impl Node {
                     (node, place) = (&entry.value, entry.found_at());
                 }
                 Segment::Index(index) => {
-                    let Some(item) = node.items().get(*index) else { break };
+                    let Some(item) = node.items().get(*index) else {
+                        break;
+                    };
                     (node, place) = (item, item.place);
                 }
             }
@@ -142,14 +147,19 @@ impl Node {
     /// Where the last key of the path stands: what is said there is about the key, not the value.
     #[must_use]
     pub fn place_of_key(&self, path: &FieldPath) -> Place {
-        let Some((Segment::Field(key) | Segment::Key(key), parents)) = path.segments().split_last() else {
+        let Some((Segment::Field(key) | Segment::Key(key), parents)) = path.segments().split_last()
+        else {
             return self.place_of(path);
         };
-        let parent = parents.iter().try_fold(self, |node, segment| match segment {
-            Segment::Field(key) | Segment::Key(key) => node.get(key),
-            Segment::Index(index) => node.items().get(*index),
-        });
-        parent.and_then(|parent| parent.entry(key)).map_or_else(|| self.place_of(path), |entry| entry.place)
+        let parent = parents
+            .iter()
+            .try_fold(self, |node, segment| match segment {
+                Segment::Field(key) | Segment::Key(key) => node.get(key),
+                Segment::Index(index) => node.items().get(*index),
+            });
+        parent
+            .and_then(|parent| parent.entry(key))
+            .map_or_else(|| self.place_of(path), |entry| entry.place)
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
@@ -171,13 +181,19 @@ impl Entry {
 
 impl From<serde_saphyr::Location> for Place {
     fn from(location: serde_saphyr::Location) -> Self {
-        Self { line: location.line(), column: location.column() }
+        Self {
+            line: location.line(),
+            column: location.column(),
+        }
     }
 }
 
 impl From<Spanned<Content>> for Node {
     fn from(spanned: Spanned<Content>) -> Self {
-        Self { place: spanned.referenced.into(), content: spanned.value }
+        Self {
+            place: spanned.referenced.into(),
+            content: spanned.value,
+        }
     }
 }
 
@@ -215,7 +231,10 @@ impl<'de> Visitor<'de> for ContentVisitor {
     /// A whole number is an integer however it is written: on the way to the API server `1e3` becomes `1000`.
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
         if value.fract() == 0.0 && value.abs() < EXACT {
-            #[expect(clippy::cast_possible_truncation, reason = "a whole number of less than 53 bits")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a whole number of less than 53 bits"
+            )]
             return Ok(Content::Number((value as i64).into()));
         }
         let number = Number::from_f64(value).ok_or_else(|| E::custom("a number must be finite"))?;
@@ -237,7 +256,11 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Content, A::Error> {
         let mut map = Vec::new();
         while let Some((key, value)) = entries.next_entry::<Spanned<String>, Spanned<Content>>()? {
-            map.push(Entry { key: key.value, place: key.referenced.into(), value: value.into() });
+            map.push(Entry {
+                key: key.value,
+                place: key.referenced.into(),
+                value: value.into(),
+            });
         }
         Ok(Content::Map(map))
     }
@@ -249,7 +272,9 @@ mod tests {
     use serde_json::json;
 
     fn one(text: &str) -> Node {
-        let [Ok(node)] = &read(text)[..] else { panic!("one document expected in {text:?}") };
+        let [Ok(node)] = &read(text)[..] else {
+            panic!("one document expected in {text:?}")
+        };
         node.clone()
     }
 
@@ -260,12 +285,17 @@ mod tests {
 
     #[test]
     fn a_field_is_found_at_its_value_and_an_object_at_its_key() {
-        let node = one("spec:\n  service: {name: a}\n  xray:\n    groups:\n      - name: b\n        tags: {team: x}\n");
+        let node = one(
+            "spec:\n  service: {name: a}\n  xray:\n    groups:\n      - name: b\n        tags: {team: x}\n",
+        );
         let groups = FieldPath::of("spec.xray.groups");
         assert_eq!(place(&node, &FieldPath::of("spec.service.name")), (2, 19));
         assert_eq!(place(&node, &FieldPath::of("spec.xray")), (3, 3));
         assert_eq!(place(&node, &groups.index(0)), (5, 9));
-        assert_eq!(place(&node, &groups.index(0).field("tags").key("team")), (6, 22));
+        assert_eq!(
+            place(&node, &groups.index(0).field("tags").key("team")),
+            (6, 22)
+        );
     }
 
     #[test]
@@ -282,12 +312,17 @@ mod tests {
         let node = one("spec:\n  servce: {name: a}\n");
         let path = FieldPath::of("spec.servce");
         assert_eq!(node.place_of_key(&path), Place { line: 2, column: 3 });
-        assert_eq!(node.place_of_key(&FieldPath::of("spec.other")), Place { line: 1, column: 1 });
+        assert_eq!(
+            node.place_of_key(&FieldPath::of("spec.other")),
+            Place { line: 1, column: 1 }
+        );
     }
 
     #[test]
     fn plain_words_are_taken_as_kubectl_takes_them() {
-        let node = one("a: [yes, off, 010, 0x1F, 1_000, 1:30, 2024-01-01, ~, '', \"no\", .5, 1e3]\n8080: x\n");
+        let node = one(
+            "a: [yes, off, 010, 0x1F, 1_000, 1:30, 2024-01-01, ~, '', \"no\", .5, 1e3]\n8080: x\n",
+        );
         assert_eq!(
             node.to_json(),
             json!({
@@ -300,13 +335,19 @@ mod tests {
     #[test]
     fn anchors_and_merges_are_followed_and_found_where_they_are_used() {
         let node = one("a: &a {x: 1}\nb: *a\nc:\n  <<: *a\n  y: 2\n");
-        assert_eq!(node.to_json(), json!({"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}}));
+        assert_eq!(
+            node.to_json(),
+            json!({"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}})
+        );
         assert_eq!(place(&node, &FieldPath::of("b.x")), (2, 4));
     }
 
     #[test]
     fn json_is_yaml_too() {
-        assert_eq!(one("{\"spec\": {\"a\": [1, \"x\"]}}").to_json(), json!({"spec": {"a": [1, "x"]}}));
+        assert_eq!(
+            one("{\"spec\": {\"a\": [1, \"x\"]}}").to_json(),
+            json!({"spec": {"a": [1, "x"]}})
+        );
     }
 
     #[test]
@@ -314,7 +355,12 @@ mod tests {
         let documents = read("a: 1\na: 2\n---\n---\nb: 1\n---\nc: [\n---\nd: 1\n");
         let told: Vec<_> = documents
             .iter()
-            .map(|document| document.as_ref().map(Node::to_json).map_err(|malformed| malformed.place.line))
+            .map(|document| {
+                document
+                    .as_ref()
+                    .map(Node::to_json)
+                    .map_err(|malformed| malformed.place.line)
+            })
             .collect();
         assert_eq!(told, [Err(2), Ok(json!({"b": 1})), Err(7)]);
     }
@@ -322,11 +368,27 @@ mod tests {
     #[test]
     fn what_is_malformed_is_told_in_a_users_words() {
         let message = |text| read(text).remove(0).expect_err("it is malformed").message;
-        assert_eq!(message("a: 1\na: 2\n"), "cannot be read as YAML: duplicate mapping key `a` is not allowed here");
-        assert_eq!(message("a: *b\n"), "cannot be read as YAML: reference to unknown value");
-        assert_eq!(message("a: [1\n"), "cannot be read as YAML: unclosed bracket '['");
+        assert_eq!(
+            message("a: 1\na: 2\n"),
+            "cannot be read as YAML: duplicate mapping key `a` is not allowed here"
+        );
+        assert_eq!(
+            message("a: *b\n"),
+            "cannot be read as YAML: reference to unknown value"
+        );
+        assert_eq!(
+            message("a: [1\n"),
+            "cannot be read as YAML: unclosed bracket '['"
+        );
         // Nine levels of nine: 387,420,489 nodes.
-        let bomb: String = (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))).collect();
+        let bomb: String = (1..9)
+            .map(|n| {
+                format!(
+                    "a{n}: &a{n} [{}]\n",
+                    vec![format!("*a{}", n - 1); 9].join(", ")
+                )
+            })
+            .collect();
         assert!(read(&format!("a0: &a0 x\n{bomb}"))[0].is_err());
     }
 }

@@ -23,21 +23,36 @@ const MAX_ANNOTATIONS: usize = 256 << 10;
 pub fn check(metadata: &Value) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut say = |field: &str, message: String, check: Check| {
-        violations.push(Violation { field: FieldPath::of("metadata").field(field), message, check });
+        violations.push(Violation {
+            field: FieldPath::of("metadata").field(field),
+            message,
+            check,
+        });
     };
     match (metadata["name"].as_str(), metadata["generateName"].as_str()) {
         (None, None) => {
-            say("name", "Required value: name or generateName is required".to_owned(), Check::Shape);
+            say(
+                "name",
+                "Required value: name or generateName is required".to_owned(),
+                Check::Shape,
+            );
         }
-        (Some(name), _) => subdomain(name).into_iter().for_each(|message| say("name", message, Check::Schema)),
+        (Some(name), _) => subdomain(name)
+            .into_iter()
+            .for_each(|message| say("name", message, Check::Schema)),
         // What is generated goes on behind the last dash.
         (None, Some(prefix)) => {
             let name = format!("{prefix}a");
-            subdomain(&name).into_iter().for_each(|message| say("generateName", message, Check::Schema));
+            subdomain(&name)
+                .into_iter()
+                .for_each(|message| say("generateName", message, Check::Schema));
         }
     }
     for (key, value) in entries(&metadata["labels"]) {
-        for message in label_key(key).into_iter().chain(value.as_str().and_then(label_value)) {
+        for message in label_key(key)
+            .into_iter()
+            .chain(value.as_str().and_then(label_value))
+        {
             say("labels", message, Check::Schema);
         }
     }
@@ -45,10 +60,16 @@ pub fn check(metadata: &Value) -> Vec<Violation> {
     let mut size = 0;
     for (key, value) in annotations {
         size += key.len() + value.as_str().map_or(0, str::len);
-        label_key(&key.to_lowercase()).into_iter().for_each(|message| say("annotations", message, Check::Schema));
+        label_key(&key.to_lowercase())
+            .into_iter()
+            .for_each(|message| say("annotations", message, Check::Schema));
     }
     if size > MAX_ANNOTATIONS {
-        say("annotations", format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes"), Check::Shape);
+        say(
+            "annotations",
+            format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes"),
+            Check::Shape,
+        );
     }
     violations
 }
@@ -62,7 +83,11 @@ fn subdomain(name: &str) -> Option<String> {
         return Some(format!("must be no more than {MAX_SUBDOMAIN} bytes"));
     }
     let is_label = |label: &str| {
-        framed(label, |c| c.is_ascii_lowercase() || c.is_ascii_digit(), |c| c == '-')
+        framed(
+            label,
+            |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+            |c| c == '-',
+        )
     };
     (!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())
 }
@@ -96,13 +121,17 @@ fn label_value(value: &str) -> Option<String> {
 }
 
 fn is_label_text(text: &str) -> bool {
-    framed(text, |c| c.is_ascii_alphanumeric(), |c| matches!(c, '-' | '_' | '.'))
+    framed(
+        text,
+        |c| c.is_ascii_alphanumeric(),
+        |c| matches!(c, '-' | '_' | '.'),
+    )
 }
 
 /// Whether a text is not empty, begins and ends with one kind of character, and holds no others than these and those of
 /// the other kind.
 fn framed(text: &str, ends: impl Fn(char) -> bool, inside: impl Fn(char) -> bool) -> bool {
-    text.starts_with(&ends) && text.ends_with(|c| ends(c)) && text.chars().all(|c| ends(c) || inside(c))
+    text.starts_with(&ends) && text.ends_with(&ends) && text.chars().all(|c| ends(c) || inside(c))
 }
 
 #[cfg(test)]
@@ -128,21 +157,52 @@ mod tests {
 
     #[test]
     fn each_field_is_told_as_the_api_server_tells_it() {
-        let says = |field: &str, message: &str| vec![(format!("metadata.{field}"), message.to_owned())];
+        let says =
+            |field: &str, message: &str| vec![(format!("metadata.{field}"), message.to_owned())];
         let long = "a".repeat(64);
         for (metadata, expected) in [
-            (json!({}), says("name", "Required value: name or generateName is required")),
+            (
+                json!({}),
+                says("name", "Required value: name or generateName is required"),
+            ),
             (json!({"name": "Cruddur"}), says("name", SUBDOMAIN)),
             (json!({"name": "a..b"}), says("name", SUBDOMAIN)),
-            (json!({"generateName": "Cruddur-"}), says("generateName", SUBDOMAIN)),
-            (json!({"name": "a".repeat(254)}), says("name", "must be no more than 253 bytes")),
-            (json!({"name": "a", "labels": {"a": "b c"}}), says("labels", LABEL_VALUE)),
-            (json!({"name": "a", "labels": {"a": &long}}), says("labels", "must be no more than 63 bytes")),
-            (json!({"name": "a", "labels": {"a b": ""}}), says("labels", NAME_PART)),
-            (json!({"name": "a", "labels": {"/a": ""}}), says("labels", "prefix part must be non-empty")),
-            (json!({"name": "a", "labels": {"A/a": ""}}), says("labels", &format!("prefix part {SUBDOMAIN}"))),
-            (json!({"name": "a", "labels": {"a/b/c": ""}}), says("labels", LABEL_KEY)),
-            (json!({"name": "a", "annotations": {long: ""}}), says("annotations", "name part must be no more than 63 bytes")),
+            (
+                json!({"generateName": "Cruddur-"}),
+                says("generateName", SUBDOMAIN),
+            ),
+            (
+                json!({"name": "a".repeat(254)}),
+                says("name", "must be no more than 253 bytes"),
+            ),
+            (
+                json!({"name": "a", "labels": {"a": "b c"}}),
+                says("labels", LABEL_VALUE),
+            ),
+            (
+                json!({"name": "a", "labels": {"a": &long}}),
+                says("labels", "must be no more than 63 bytes"),
+            ),
+            (
+                json!({"name": "a", "labels": {"a b": ""}}),
+                says("labels", NAME_PART),
+            ),
+            (
+                json!({"name": "a", "labels": {"/a": ""}}),
+                says("labels", "prefix part must be non-empty"),
+            ),
+            (
+                json!({"name": "a", "labels": {"A/a": ""}}),
+                says("labels", &format!("prefix part {SUBDOMAIN}")),
+            ),
+            (
+                json!({"name": "a", "labels": {"a/b/c": ""}}),
+                says("labels", LABEL_KEY),
+            ),
+            (
+                json!({"name": "a", "annotations": {long: ""}}),
+                says("annotations", "name part must be no more than 63 bytes"),
+            ),
             (
                 json!({"name": "a", "annotations": {"a": "a".repeat(MAX_ANNOTATIONS)}}),
                 says("annotations", "Too long: may not be more than 262144 bytes"),

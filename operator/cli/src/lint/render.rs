@@ -20,7 +20,11 @@ pub fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         line(finding, out)?;
     }
     for ignored in &report.ignored {
-        writeln!(out, "{}:{}: ignored: {}", ignored.file, ignored.line, ignored.what)?;
+        writeln!(
+            out,
+            "{}:{}: ignored: {}",
+            ignored.file, ignored.line, ignored.what
+        )?;
     }
     let summary = [
         count(report.profiles, "profile"),
@@ -35,13 +39,24 @@ pub fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn line(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    let Finding { file, place, level, message, field, .. } = finding;
+    let Finding {
+        file,
+        place,
+        level,
+        message,
+        field,
+        ..
+    } = finding;
     let style = match level {
         Level::Error => ERROR,
         Level::Warning => WARNING,
     };
     let level = level.as_str();
-    write!(out, "{PLACE}{file}:{}:{}:{PLACE:#} {style}{level}:{style:#} {message}", place.line, place.column)?;
+    write!(
+        out,
+        "{PLACE}{file}:{}:{}:{PLACE:#} {style}{level}:{style:#} {message}",
+        place.line, place.column
+    )?;
     if !field.segments().is_empty() {
         write!(out, " {FIELD}({field}){FIELD:#}")?;
     }
@@ -67,4 +82,54 @@ pub fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(&report.findings)?;
     text.push(b'\n');
     out.write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ignored, Place};
+    use super::*;
+    use tracewright_core::field::FieldPath;
+
+    fn plain(report: &Report) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        text(report, &mut out).expect("memory takes everything");
+        String::from_utf8(out.into_inner()).expect("it is text")
+    }
+
+    #[test]
+    fn a_finding_is_a_line_with_place_level_message_and_field() {
+        let finding = Finding {
+            level: Level::Warning,
+            reason: "FilterExpression",
+            file: "a.yaml".to_owned(),
+            place: Place { line: 3, column: 5 },
+            profile: Some("ns/a".to_owned()),
+            field: FieldPath::of("spec.xray.groups").index(0),
+            message: "is odd".to_owned(),
+            excerpt: Some("fault )\n      ^".to_owned()),
+        };
+        let ignored = Ignored {
+            what: "Secret b".to_owned(),
+            file: "a.yaml".to_owned(),
+            line: 9,
+        };
+        let report = Report {
+            findings: vec![finding],
+            profiles: 1,
+            ignored: vec![ignored],
+        };
+        assert_eq!(
+            plain(&report),
+            "a.yaml:3:5: warning: is odd (spec.xray.groups[0])\n    fault )\n          ^\n\
+             a.yaml:9: ignored: Secret b\n1 profile, 0 errors, 1 warning, 1 other document ignored\n"
+        );
+    }
+
+    #[test]
+    fn nothing_found_is_said_too() {
+        assert_eq!(
+            plain(&Report::default()),
+            "0 profiles, 0 errors, 0 warnings\n"
+        );
+    }
 }

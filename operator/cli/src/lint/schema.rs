@@ -115,12 +115,14 @@ impl Schema {
     /// The schema of ObservabilityProfile, with what the API server adds to it: `apiVersion`, `kind` and `metadata`.
     #[must_use]
     pub fn of_profiles() -> Self {
-        let definition = serde_json::to_value(crd::definition()).expect("a CustomResourceDefinition has a form in JSON");
+        let definition = serde_json::to_value(crd::definition())
+            .expect("a CustomResourceDefinition has a form in JSON");
         let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
         schema["properties"]["apiVersion"] = json!({"type": "string"});
         schema["properties"]["kind"] = json!({"type": "string"});
         schema["properties"]["metadata"] = metadata();
-        Self::compile(&schema).expect("the CustomResourceDefinition uses the keywords that Schema knows")
+        Self::compile(&schema)
+            .expect("the CustomResourceDefinition uses the keywords that Schema knows")
     }
 
     fn compile(json: &Value) -> serde_json::Result<Self> {
@@ -158,7 +160,9 @@ fn remove_rules(json: &mut Value) {
 }
 
 fn nodes_below(json: &mut Value) -> Vec<&mut Value> {
-    let Value::Object(node) = json else { return Vec::new() };
+    let Value::Object(node) = json else {
+        return Vec::new();
+    };
     node.iter_mut()
         .flat_map(|(keyword, value)| match (keyword.as_str(), value) {
             ("properties", Value::Object(fields)) => fields.values_mut().collect(),

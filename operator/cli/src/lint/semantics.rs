@@ -34,7 +34,13 @@ pub struct Remark {
 
 impl Remark {
     fn warning(reason: &'static str, field: FieldPath, message: String) -> Self {
-        Self { level: Level::Warning, reason, field, message, excerpt: None }
+        Self {
+            level: Level::Warning,
+            reason,
+            field,
+            message,
+            excerpt: None,
+        }
     }
 }
 
@@ -53,7 +59,9 @@ pub fn remarks(profiles: &[&ObservabilityProfile]) -> Vec<Vec<Remark>> {
     for (remarks, profile) in remarks.iter_mut().zip(profiles) {
         let account: Vec<_> = rules[&Account::of(profile)].values().cloned().collect();
         let advice = advise(&profile.spec, &account).into_iter();
-        remarks.extend(advice.map(|advice| Remark::warning(advice.reason, advice.field, advice.message)));
+        remarks.extend(
+            advice.map(|advice| Remark::warning(advice.reason, advice.field, advice.message)),
+        );
     }
     for (index, remark) in declared_twice(profiles) {
         remarks[index].push(remark);
@@ -63,14 +71,29 @@ pub fn remarks(profiles: &[&ObservabilityProfile]) -> Vec<Vec<Remark>> {
 
 fn about(profile: &ObservabilityProfile) -> Vec<Remark> {
     let spec = &profile.spec;
-    let groups = spec.xray.as_ref().map_or(&[][..], |xray| &xray.groups).iter().enumerate();
-    let expressions = groups.filter_map(|(index, group)| Some((index, group.filter_expression.as_deref()?)));
+    let groups = spec
+        .xray
+        .as_ref()
+        .map_or(&[][..], |xray| &xray.groups)
+        .iter()
+        .enumerate();
+    let expressions =
+        groups.filter_map(|(index, group)| Some((index, group.filter_expression.as_deref()?)));
     let mut remarks: Vec<_> = expressions
         .flat_map(|(index, expression)| {
-            about_expression(FieldPath::of("spec.xray.groups").index(index).field("filterExpression"), expression)
+            about_expression(
+                FieldPath::of("spec.xray.groups")
+                    .index(index)
+                    .field("filterExpression"),
+                expression,
+            )
         })
         .collect();
-    remarks.extend(spec.traces.as_ref().and_then(|traces| port_of_another_protocol(traces.otlp.as_ref()?)));
+    remarks.extend(
+        spec.traces
+            .as_ref()
+            .and_then(|traces| port_of_another_protocol(traces.otlp.as_ref()?)),
+    );
     remarks.extend(sampler_without_receiver(profile));
     remarks
 }
@@ -89,7 +112,11 @@ fn about_expression(field: FieldPath, expression: &str) -> Vec<Remark> {
             .iter()
             .map(|warning| Remark {
                 excerpt: Some(warning.caret(expression)),
-                ..Remark::warning(reason::FILTER_EXPRESSION, field.clone(), warning.to_string())
+                ..Remark::warning(
+                    reason::FILTER_EXPRESSION,
+                    field.clone(),
+                    warning.to_string(),
+                )
             })
             .collect(),
     }
@@ -110,13 +137,24 @@ fn port_of_another_protocol(otlp: &Otlp) -> Option<Remark> {
         ),
         _ => return None,
     };
-    Some(Remark::warning(reason::OTLP_PORT, FieldPath::of("spec.traces.otlp.endpoint"), message))
+    Some(Remark::warning(
+        reason::OTLP_PORT,
+        FieldPath::of("spec.traces.otlp.endpoint"),
+        message,
+    ))
 }
 
 fn sampler_without_receiver(profile: &ObservabilityProfile) -> Option<Remark> {
     let sampler = profile.spec.traces.as_ref()?.sampler.as_ref()?;
-    let receiver = profile.spec.xray.as_ref().and_then(|xray| xray.receiver.as_ref());
-    let endpoint = sampler.argument.as_ref().is_some_and(|argument| argument.contains("endpoint="));
+    let receiver = profile
+        .spec
+        .xray
+        .as_ref()
+        .and_then(|xray| xray.receiver.as_ref());
+    let endpoint = sampler
+        .argument
+        .as_ref()
+        .is_some_and(|argument| argument.contains("endpoint="));
     if sampler.type_ != SamplerType::Xray || receiver.is_some() || endpoint {
         return None;
     }
@@ -139,7 +177,10 @@ struct Account {
 impl Account {
     fn of(profile: &ObservabilityProfile) -> Self {
         let aws = profile.spec.aws.clone().unwrap_or_default();
-        Self { region: aws.region, role_arn: aws.role_arn }
+        Self {
+            region: aws.region,
+            role_arn: aws.role_arn,
+        }
     }
 }
 
@@ -149,7 +190,9 @@ fn declared_twice(profiles: &[&ObservabilityProfile]) -> Vec<(usize, Remark)> {
     let mut remarks = Vec::new();
     for (index, profile) in profiles.iter().enumerate() {
         for (kind, name, field) in managed(profile) {
-            let holder = *first.entry((Account::of(profile), kind, name)).or_insert(profile);
+            let holder = *first
+                .entry((Account::of(profile), kind, name))
+                .or_insert(profile);
             if std::ptr::eq(holder, *profile) {
                 continue;
             }
@@ -158,7 +201,10 @@ fn declared_twice(profiles: &[&ObservabilityProfile]) -> Vec<(usize, Remark)> {
                 "{noun} {name} is declared by profile {holder} too, in the same account and region: one of the two will \
                  report Conflict; choose another name, or write adoptionPolicy: Observe"
             );
-            remarks.push((index, Remark::warning(reason::DECLARED_TWICE, field, message)));
+            remarks.push((
+                index,
+                Remark::warning(reason::DECLARED_TWICE, field, message),
+            ));
         }
     }
     remarks
@@ -166,23 +212,59 @@ fn declared_twice(profiles: &[&ObservabilityProfile]) -> Vec<(usize, Remark)> {
 
 fn managed(profile: &ObservabilityProfile) -> Vec<(Kind, &str, FieldPath)> {
     let spec = &profile.spec;
-    let (groups, rules) = spec.xray.as_ref().map_or((&[][..], &[][..]), |xray| (&xray.groups, &xray.sampling_rules));
+    let (groups, rules) = spec.xray.as_ref().map_or((&[][..], &[][..]), |xray| {
+        (&xray.groups, &xray.sampling_rules)
+    });
     let log_groups = spec.logs.as_ref().map_or(&[][..], |logs| &logs.groups);
-    let groups = groups.iter().map(|group| (Kind::Group, "spec.xray.groups", &group.name, group.adoption_policy));
-    let rules = rules.iter().map(|rule| (Kind::SamplingRule, "spec.xray.samplingRules", &rule.name, rule.adoption_policy));
-    let log_groups =
-        log_groups.iter().map(|group| (Kind::LogGroup, "spec.logs.groups", &group.name, group.adoption_policy));
-    let numbered = groups.enumerate().chain(rules.enumerate()).chain(log_groups.enumerate());
+    let groups = groups.iter().map(|group| {
+        (
+            Kind::Group,
+            "spec.xray.groups",
+            &group.name,
+            group.adoption_policy,
+        )
+    });
+    let rules = rules.iter().map(|rule| {
+        (
+            Kind::SamplingRule,
+            "spec.xray.samplingRules",
+            &rule.name,
+            rule.adoption_policy,
+        )
+    });
+    let log_groups = log_groups.iter().map(|group| {
+        (
+            Kind::LogGroup,
+            "spec.logs.groups",
+            &group.name,
+            group.adoption_policy,
+        )
+    });
+    let numbered = groups
+        .enumerate()
+        .chain(rules.enumerate())
+        .chain(log_groups.enumerate());
     numbered
         .filter(|(_, (_, _, _, policy))| *policy != AdoptionPolicy::Observe)
-        .map(|(index, (kind, list, name, _))| (kind, name.as_str(), FieldPath::of(list).index(index).field("name")))
+        .map(|(index, (kind, list, name, _))| {
+            (
+                kind,
+                name.as_str(),
+                FieldPath::of(list).index(index).field("name"),
+            )
+        })
         .collect()
 }
 
 /// `namespace/name`, or the name alone where the namespace is left to kubectl.
 #[must_use]
 pub fn reference(profile: &ObservabilityProfile) -> String {
-    let name = profile.metadata.name.as_deref().or(profile.metadata.generate_name.as_deref()).unwrap_or("?");
+    let name = profile
+        .metadata
+        .name
+        .as_deref()
+        .or(profile.metadata.generate_name.as_deref())
+        .unwrap_or("?");
     match &profile.metadata.namespace {
         Some(namespace) => format!("{namespace}/{name}"),
         None => name.to_owned(),
@@ -203,7 +285,9 @@ mod tests {
         let profiles: Vec<_> = profiles.iter().collect();
         let remarks = remarks(&profiles).into_iter();
         let told = |remark: Remark| (remark.reason, remark.field.to_string());
-        remarks.map(|remarks| remarks.into_iter().map(told).collect()).collect()
+        remarks
+            .map(|remarks| remarks.into_iter().map(told).collect())
+            .collect()
     }
 
     fn alone(spec: Value) -> Vec<(&'static str, String)> {
@@ -220,15 +304,25 @@ mod tests {
         assert_eq!(remarks.len(), 1);
         assert_eq!(remarks[0].level, Level::Error);
         assert_eq!(remarks[0].reason, "InvalidFilterExpression");
-        assert_eq!(remarks[0].field.to_string(), "spec.xray.groups[1].filterExpression");
-        assert_eq!(remarks[0].excerpt.as_deref(), Some("responsetime > \"5\"\n               ^"));
+        assert_eq!(
+            remarks[0].field.to_string(),
+            "spec.xray.groups[1].filterExpression"
+        );
+        assert_eq!(
+            remarks[0].excerpt.as_deref(),
+            Some("responsetime > \"5\"\n               ^")
+        );
     }
 
     #[test]
     fn an_unknown_keyword_is_a_warning_with_a_caret() {
-        let spec = json!({"xray": {"groups": [{"name": "g", "filterExpression": "response_time > 5"}]}});
+        let spec =
+            json!({"xray": {"groups": [{"name": "g", "filterExpression": "response_time > 5"}]}});
         let remarks = about(&profile("a", spec));
-        assert_eq!((remarks[0].level, remarks[0].reason), (Level::Warning, reason::FILTER_EXPRESSION));
+        assert_eq!(
+            (remarks[0].level, remarks[0].reason),
+            (Level::Warning, reason::FILTER_EXPRESSION)
+        );
         assert_eq!(remarks[0].excerpt.as_deref(), Some("response_time > 5\n^"));
     }
 
@@ -249,18 +343,38 @@ mod tests {
                 otlp["protocol"] = json!(protocol);
             }
             let found = alone(json!({"traces": {"otlp": otlp}}));
-            let expected = told.then(|| (reason::OTLP_PORT, "spec.traces.otlp.endpoint".to_owned()));
+            let expected =
+                told.then(|| (reason::OTLP_PORT, "spec.traces.otlp.endpoint".to_owned()));
             assert_eq!(found, Vec::from_iter(expected), "{endpoint} {protocol:?}");
         }
     }
 
     #[test]
     fn the_xray_sampler_needs_somebody_to_ask() {
-        let told = [(reason::SAMPLER_WITHOUT_RECEIVER, "spec.traces.sampler.type".to_owned())];
-        assert_eq!(alone(json!({"traces": {"sampler": {"type": "xray"}}})), told);
-        assert_eq!(alone(json!({"traces": {"sampler": {"type": "xray", "argument": "polling_interval=60"}}})), told);
-        assert_eq!(alone(json!({"traces": {"sampler": {"type": "xray", "argument": "endpoint=http://x:2000"}}})), []);
-        assert_eq!(alone(json!({"traces": {"sampler": {"type": "always_on"}}})), []);
+        let told = [(
+            reason::SAMPLER_WITHOUT_RECEIVER,
+            "spec.traces.sampler.type".to_owned(),
+        )];
+        assert_eq!(
+            alone(json!({"traces": {"sampler": {"type": "xray"}}})),
+            told
+        );
+        assert_eq!(
+            alone(
+                json!({"traces": {"sampler": {"type": "xray", "argument": "polling_interval=60"}}})
+            ),
+            told
+        );
+        assert_eq!(
+            alone(
+                json!({"traces": {"sampler": {"type": "xray", "argument": "endpoint=http://x:2000"}}})
+            ),
+            []
+        );
+        assert_eq!(
+            alone(json!({"traces": {"sampler": {"type": "always_on"}}})),
+            []
+        );
         assert_eq!(
             alone(json!({
                 "traces": {"sampler": {"type": "xray"}},
@@ -314,12 +428,19 @@ mod tests {
 
     #[test]
     fn a_rule_hidden_by_another_profile_of_the_account_is_told() {
-        let rule = |name: &str, priority: i32, service: &str| {
-            json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "serviceName": service})
-        };
-        let hiding = profile("a", json!({"xray": {"samplingRules": [rule("all", 1, "*")]}}));
-        let hidden = profile("b", json!({"xray": {"samplingRules": [rule("mine", 2, "backend")]}}));
-        let told = (condition::RULE_UNREACHABLE, "spec.xray.samplingRules[0].priority".to_owned());
+        let rule = |name: &str, priority: i32, service: &str| json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "serviceName": service});
+        let hiding = profile(
+            "a",
+            json!({"xray": {"samplingRules": [rule("all", 1, "*")]}}),
+        );
+        let hidden = profile(
+            "b",
+            json!({"xray": {"samplingRules": [rule("mine", 2, "backend")]}}),
+        );
+        let told = (
+            condition::RULE_UNREACHABLE,
+            "spec.xray.samplingRules[0].priority".to_owned(),
+        );
         assert_eq!(reasons(&[hiding, hidden]), [vec![], vec![told]]);
     }
 }

@@ -99,11 +99,15 @@ fn manifests(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()
         return Err(SourceError::TooDeep { name: name(folder) });
     }
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(folder, error))?;
+    let mut entries = entries
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable(folder, error))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        let kind = entry.file_type().map_err(|error| unreadable(&path, error))?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| unreadable(&path, error))?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         if kind.is_dir() && !hidden {
             manifests(&path, depth + 1, files)?;
@@ -120,7 +124,10 @@ fn is_manifest(path: &Path) -> bool {
 }
 
 fn unreadable(path: &Path, error: io::Error) -> SourceError {
-    SourceError::Unreadable { name: name(path), error }
+    SourceError::Unreadable {
+        name: name(path),
+        error,
+    }
 }
 
 fn name(path: &Path) -> String {
@@ -134,12 +141,23 @@ mod tests {
     #[test]
     fn a_folder_is_searched_for_manifests_in_the_order_of_their_names() {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        for file in ["b.yaml", "a/z.yml", "a/y.json", "a/readme.md", ".hidden/c.yaml", "c.yaml.bak"] {
+        for file in [
+            "b.yaml",
+            "a/z.yml",
+            "a/y.json",
+            "a/readme.md",
+            ".hidden/c.yaml",
+            "c.yaml.bak",
+        ] {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             fs::write(path, file).expect("a file");
         }
-        let read = read(&[folder.path().to_owned(), "-".into()], &mut &b"from stdin"[..]).expect("it is readable");
+        let read = read(
+            &[folder.path().to_owned(), "-".into()],
+            &mut &b"from stdin"[..],
+        )
+        .expect("it is readable");
         let texts: Vec<_> = read.iter().map(|source| source.text.as_str()).collect();
         assert_eq!(texts, ["a/y.json", "a/z.yml", "b.yaml", "from stdin"]);
         assert_eq!(read[3].name, "<stdin>");
@@ -149,9 +167,18 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let missing = folder.path().join("missing.yaml");
-        let message = |path: &Path| read(&[path.to_owned()], &mut io::empty()).expect_err("it fails").to_string();
-        assert!(message(&missing).starts_with(&format!("cannot read {}: No such file", missing.display())));
-        assert!(message(folder.path()).ends_with("holds no file that ends in .yaml, .yml or .json"));
+        let message = |path: &Path| {
+            read(&[path.to_owned()], &mut io::empty())
+                .expect_err("it fails")
+                .to_string()
+        };
+        assert!(
+            message(&missing)
+                .starts_with(&format!("cannot read {}: No such file", missing.display()))
+        );
+        assert!(
+            message(folder.path()).ends_with("holds no file that ends in .yaml, .yml or .json")
+        );
         let bytes = folder.path().join("bytes.yaml");
         fs::write(&bytes, [0xff, 0xfe, 0x00]).expect("a file");
         assert!(message(&bytes).contains("UTF-8"), "{}", message(&bytes));
@@ -161,6 +188,9 @@ mod tests {
     fn a_file_longer_than_any_profile_is_refused() {
         let mut endless = io::repeat(b'#');
         let error = read(&["-".into()], &mut endless).expect_err("it has no end");
-        assert_eq!(error.to_string(), "<stdin> holds more than 32 MiB: name a file of manifests");
+        assert_eq!(
+            error.to_string(),
+            "<stdin> holds more than 32 MiB: name a file of manifests"
+        );
     }
 }

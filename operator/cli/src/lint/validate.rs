@@ -68,14 +68,30 @@ pub fn validate(schema: &Schema, mut object: Value) -> Checked {
     structure(schema, &object, &FieldPath::default(), &mut violations);
     violations.extend(metadata::check(&object["metadata"]));
 
-    let invalid = violations.iter().filter(|violation| violation.check == Check::Shape);
+    let invalid = violations
+        .iter()
+        .filter(|violation| violation.check == Check::Shape);
     let invalid: Vec<FieldPath> = invalid.map(|violation| violation.field.clone()).collect();
-    let mut rules = Rules { validator: Validator::new(), invalid, left_out: false, violations };
+    let mut rules = Rules {
+        validator: Validator::new(),
+        invalid,
+        left_out: false,
+        violations,
+    };
     rules.evaluate(schema, &object, &FieldPath::default());
-    Checked { violations: rules.violations, rules_left_out: rules.left_out, object }
+    Checked {
+        violations: rules.violations,
+        rules_left_out: rules.left_out,
+        object,
+    }
 }
 
-fn unknown_fields(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut Vec<Violation>) {
+fn unknown_fields(
+    schema: &Schema,
+    value: &Value,
+    path: &FieldPath,
+    violations: &mut Vec<Violation>,
+) {
     match value {
         Value::Object(fields) if !schema.preserve_unknown => {
             for (key, value) in fields {
@@ -100,20 +116,34 @@ fn unknown_fields(schema: &Schema, value: &Value, path: &FieldPath, violations: 
 }
 
 fn unknown_field(schema: &Schema, field: FieldPath, key: &str) -> Violation {
-    let alike = schema.properties.keys().map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase()), known));
-    let suggestion = alike.filter(|(likeness, _)| *likeness >= SIMILAR).max_by(|a, b| a.0.total_cmp(&b.0));
+    let alike = schema.properties.keys().map(|known| {
+        (
+            strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase()),
+            known,
+        )
+    });
+    let suggestion = alike
+        .filter(|(likeness, _)| *likeness >= SIMILAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     let mut message = format!("unknown field \"{}\"", in_body(&field));
     if let Some((_, known)) = suggestion {
         message += &format!("; did you mean {known}?");
     }
-    Violation { field, message, check: Check::UnknownField }
+    Violation {
+        field,
+        message,
+        check: Check::UnknownField,
+    }
 }
 
 /// Drops what the schema does not know, and `null` where there is no default.
 fn prune(schema: &Schema, value: &mut Value) {
     match value {
         Value::Object(fields) if !schema.preserve_unknown => fields.retain(|key, value| {
-            let schema = schema.properties.get(key).or(schema.additional_properties.as_deref());
+            let schema = schema
+                .properties
+                .get(key)
+                .or(schema.additional_properties.as_deref());
             let Some(schema) = schema else { return false };
             prune(schema, value);
             !value.is_null() || schema.default.is_some()
@@ -138,7 +168,11 @@ fn fill_in(schema: &Schema, value: &mut Value) {
                 }
             }
             for (key, value) in fields {
-                if let Some(schema) = schema.properties.get(key).or(schema.additional_properties.as_deref()) {
+                if let Some(schema) = schema
+                    .properties
+                    .get(key)
+                    .or(schema.additional_properties.as_deref())
+                {
                     fill_in(schema, value);
                 }
             }
@@ -156,22 +190,46 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
     if schema.preserve_unknown {
         return;
     }
-    let mut say = |check: Check, message: String| violations.push(Violation { field: path.clone(), message, check });
+    let mut say = |check: Check, message: String| {
+        violations.push(Violation {
+            field: path.clone(),
+            message,
+            check,
+        })
+    };
     if let Some(message) = wrong_type(schema, value, path) {
         say(Check::Shape, message);
     }
     if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
-        let allowed = schema.allowed.iter().map(|allowed| format!("{:?}", plain(allowed))).collect::<Vec<_>>();
-        say(Check::Shape, format!("Unsupported value: {value}: supported values: {}", allowed.join(", ")));
+        let allowed = schema
+            .allowed
+            .iter()
+            .map(|allowed| format!("{:?}", plain(allowed)))
+            .collect::<Vec<_>>();
+        say(
+            Check::Shape,
+            format!(
+                "Unsupported value: {value}: supported values: {}",
+                allowed.join(", ")
+            ),
+        );
     }
     match value {
         Value::String(text) => {
             let length = text.chars().count();
             if let Some(max) = schema.max_length.filter(|max| length > *max) {
-                say(Check::Shape, format!("Too long: may not be more than {max} bytes"));
+                say(
+                    Check::Shape,
+                    format!("Too long: may not be more than {max} bytes"),
+                );
             } else if let Some(min) = schema.min_length.filter(|min| length < *min) {
                 let path = in_body(path);
-                say(Check::Schema, format!("Invalid value: {value}: {path} in body should be at least {min} chars long"));
+                say(
+                    Check::Schema,
+                    format!(
+                        "Invalid value: {value}: {path} in body should be at least {min} chars long"
+                    ),
+                );
             }
         }
         Value::Number(number) => {
@@ -179,18 +237,29 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
                 && schema.kind == Some(Kind::Integer)
                 && !fits(number, format)
             {
-                let message = format!("Checked value must be of type integer with format {format} in {}", in_body(path));
+                let message = format!(
+                    "Checked value must be of type integer with format {format} in {}",
+                    in_body(path)
+                );
                 say(Check::Schema, format!("Invalid value: \"\": {message}"));
             }
         }
         Value::Array(items) => {
             let length = items.len();
             if let Some(max) = schema.max_items.filter(|max| length > *max) {
-                say(Check::Shape, format!("Too many: {length}: must have at most {max} items"));
+                say(
+                    Check::Shape,
+                    format!("Too many: {length}: must have at most {max} items"),
+                );
             }
             if let Some(min) = schema.min_items.filter(|min| length < *min) {
                 let path = in_body(path);
-                say(Check::Schema, format!("Invalid value: {length}: {path} in body should have at least {min} items"));
+                say(
+                    Check::Schema,
+                    format!(
+                        "Invalid value: {length}: {path} in body should have at least {min} items"
+                    ),
+                );
             }
             duplicates(schema, items, path, violations);
             if let Some(schema) = &schema.items {
@@ -202,7 +271,10 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
         Value::Object(fields) => {
             let length = fields.len();
             if let Some(max) = schema.max_properties.filter(|max| length > *max) {
-                say(Check::Shape, format!("Too many: {length}: must have at most {max} items"));
+                say(
+                    Check::Shape,
+                    format!("Too many: {length}: must have at most {max} items"),
+                );
             }
             object_structure(schema, fields, path, violations);
         }
@@ -212,12 +284,19 @@ fn structure(schema: &Schema, value: &Value, path: &FieldPath, violations: &mut 
 
 fn fits(number: &Number, format: &str) -> bool {
     match format {
-        "int32" => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        "int32" => number
+            .as_i64()
+            .is_some_and(|number| i32::try_from(number).is_ok()),
         _ => number.as_i64().is_some(),
     }
 }
 
-fn object_structure(schema: &Schema, fields: &Map<String, Value>, path: &FieldPath, violations: &mut Vec<Violation>) {
+fn object_structure(
+    schema: &Schema,
+    fields: &Map<String, Value>,
+    path: &FieldPath,
+    violations: &mut Vec<Violation>,
+) {
     for (key, value) in fields {
         if let Some(schema) = schema.properties.get(key) {
             structure(schema, value, &path.field(key), violations);
@@ -225,9 +304,17 @@ fn object_structure(schema: &Schema, fields: &Map<String, Value>, path: &FieldPa
             structure(schema, value, &path.key(key), violations);
         }
     }
-    for name in schema.required.iter().filter(|name| !fields.contains_key(*name)) {
+    for name in schema
+        .required
+        .iter()
+        .filter(|name| !fields.contains_key(*name))
+    {
         let field = path.field(name);
-        violations.push(Violation { field, message: "Required value".to_owned(), check: Check::Shape });
+        violations.push(Violation {
+            field,
+            message: "Required value".to_owned(),
+            check: Check::Shape,
+        });
     }
 }
 
@@ -253,7 +340,9 @@ fn wrong_type(schema: &Schema, value: &Value, path: &FieldPath) -> Option<String
         _ => (expected, actual),
     };
     let path = in_body(path);
-    Some(format!("Invalid value: \"{actual}\": {path} in body must be of type {expected}: \"{actual}\""))
+    Some(format!(
+        "Invalid value: \"{actual}\": {path} in body must be of type {expected}: \"{actual}\""
+    ))
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -270,17 +359,26 @@ fn type_name(value: &Value) -> &'static str {
 
 fn duplicates(schema: &Schema, items: &[Value], path: &FieldPath, violations: &mut Vec<Violation>) {
     if schema.list_type == Some(ListType::Map)
-        && let Some(index) = items.iter().position(|item| !item.is_object() && !item.is_null())
+        && let Some(index) = items
+            .iter()
+            .position(|item| !item.is_object() && !item.is_null())
     {
         let message = "must be an object for an array of list-type map".to_owned();
-        violations.push(Violation { field: path.index(index), message, check: Check::Schema });
+        violations.push(Violation {
+            field: path.index(index),
+            message,
+            check: Check::Schema,
+        });
         return;
     }
     let key_of = |item: &Value| match schema.list_type {
         Some(ListType::Set) => Some(item.clone()),
         Some(ListType::Map) => {
             let keys = schema.list_map_keys.iter();
-            Some(keys.filter_map(|key| Some((key.clone(), item.get(key)?.clone()))).collect())
+            Some(
+                keys.filter_map(|key| Some((key.clone(), item.get(key)?.clone())))
+                    .collect(),
+            )
         }
         Some(ListType::Atomic) | None => None,
     };
@@ -292,7 +390,11 @@ fn duplicates(schema: &Schema, items: &[Value], path: &FieldPath, violations: &m
         // The API server tells the second of equal items and no more of them.
         if *times == 2 {
             let message = format!("Duplicate value: {key}");
-            violations.push(Violation { field: path.index(index), message, check: Check::Schema });
+            violations.push(Violation {
+                field: path.index(index),
+                message,
+                check: Check::Schema,
+            });
         }
     }
 }
@@ -309,18 +411,23 @@ impl Rules {
         if let Some(rules) = &schema.rules {
             let root = path.segments().is_empty();
             // The rules of the root may read nothing but the name (Kubernetes, "Validation rules").
-            let reads = if root { FieldPath::of("metadata.name") } else { path.clone() };
+            let reads = if root {
+                FieldPath::of("metadata.name")
+            } else {
+                path.clone()
+            };
             if self.invalid.iter().any(|invalid| reads.contains(invalid)) {
                 self.left_out = true;
             } else {
                 let generated = root.then(|| with_generated_name(value));
                 let value = generated.as_ref().unwrap_or(value);
                 let failed = self.validator.validate_compiled(rules, value, None).err();
-                self.violations.extend(failed.into_iter().flatten().map(|failed| Violation {
-                    field: reads.clone(),
-                    message: failed.message,
-                    check: Check::Rule,
-                }));
+                self.violations
+                    .extend(failed.into_iter().flatten().map(|failed| Violation {
+                        field: reads.clone(),
+                        message: failed.message,
+                        check: Check::Rule,
+                    }));
             }
         }
         match value {
@@ -370,5 +477,7 @@ fn in_body(path: &FieldPath) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

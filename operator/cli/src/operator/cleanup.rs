@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracewright_core::crd::status::{ItemState, ObservabilityProfileStatus};
 use tracewright_core::crd::{DeletionPolicy, Mode, ObservabilityProfile};
 use tracewright_core::diff::diff;
-use tracewright_core::plan::Applied;
+use tracewright_core::plan::{Applied, Verdict};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
 use tracewright_xray::contract::{condition::reason, name};
 use tracing::{error, info};
@@ -37,7 +37,10 @@ pub(super) async fn guard(profile: &ObservabilityProfile, context: &Context) -> 
 }
 
 /// Takes the profile's traces back, and lets it go when nothing is left.
-pub(super) async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action, Error> {
+pub(super) async fn run(
+    profile: &ObservabilityProfile,
+    context: &Context,
+) -> Result<Action, Error> {
     let me = reference(profile);
     let waited = profile
         .metadata
@@ -67,7 +70,9 @@ pub(super) async fn run(profile: &ObservabilityProfile, context: &Context) -> Re
     if waited < context.deletion_timeout {
         return Ok(Action::requeue(RETRY));
     }
-    let status = context.remember(&me, |memory| memory.status.clone()).or_else(|| profile.status.clone());
+    let status = context
+        .remember(&me, |memory| memory.status.clone())
+        .or_else(|| profile.status.clone());
     let left = orphans(status.as_ref());
     error!(profile = %me, objects = ?left, "AWS was away for too long: the profile is released and its objects stay");
     record(&me.to_string(), status.as_ref(), &left, context).await?;
@@ -81,23 +86,46 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
         // AWS was never written for this profile: the account's id is reported with the first look, before any write.
         let owned = context.remember(&reference(profile), |memory| memory.watched.is_some());
         if !owned {
-            return AwsFacts::Unobserved(Fact::yes(reason::NOTHING_DECLARED, "nothing was ever written"));
+            return AwsFacts::Unobserved(Fact::yes(
+                reason::NOTHING_DECLARED,
+                "nothing was ever written",
+            ));
         }
     }
     let desired = match context.world.validate(profile) {
         Ok(desired) => desired,
-        Err(invalid) => return AwsFacts::Unobserved(Fact::no(invalid.reason(), invalid.to_string())),
+        Err(invalid) => {
+            return AwsFacts::Unobserved(Fact::no(invalid.reason(), invalid.to_string()));
+        }
     };
     let identity = identity_of(&desired);
-    let account = match context.accounts.get(&identity, &desired.profile.namespace).await {
+    let account = match context
+        .accounts
+        .get(&identity, &desired.profile.namespace)
+        .await
+    {
         Ok(account) => account,
         Err(error) => return AwsFacts::Unobserved(error.fact()),
     };
-    let first = context.remember(&desired.profile, |memory| *memory.not_before.get_or_insert_with(Instant::now));
-    if let Err(error) = account.find_marked_log_groups(&context.world.cluster, &desired.profile.namespace).await {
+    let first = context.remember(&desired.profile, |memory| {
+        *memory.not_before.get_or_insert_with(Instant::now)
+    });
+    if let Err(error) = account
+        .find_log_groups_of(&context.world.cluster, &desired.profile)
+        .await
+    {
         return AwsFacts::Unobserved(error.fact());
     }
-    let observed = match observe(&account, &desired, known, &context.world.cluster, first, None).await {
+    let observed = match observe(
+        &account,
+        &desired,
+        known,
+        &context.world.cluster,
+        first,
+        None,
+    )
+    .await
+    {
         Ok(observed) => observed,
         Err(error) => return AwsFacts::Unobserved(error.fact()),
     };
@@ -115,9 +143,10 @@ fn done(aws: &AwsFacts) -> bool {
     match aws {
         AwsFacts::Unobserved(fact) => fact.reason == reason::NOTHING_DECLARED,
         AwsFacts::Suspended => true,
-        AwsFacts::Observed { plan, .. } => {
-            plan.objects.iter().all(|object| !matches!(object.outcome, Applied::Failed(_)))
-        }
+        AwsFacts::Observed { plan, .. } => plan.objects.iter().all(|object| {
+            !matches!(object.verdict, Verdict::Held { .. })
+                && !matches!(object.outcome, Applied::Failed(_))
+        }),
     }
 }
 
@@ -166,8 +195,14 @@ async fn set_finalizers(
         "resourceVersion": profile.metadata.resource_version,
         "finalizers": finalizers,
     }});
-    let params = PatchParams { field_manager: Some(name::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match api.patch_metadata(&me.name, &params, &Patch::Merge(&patch)).await {
+    let params = PatchParams {
+        field_manager: Some(name::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api
+        .patch_metadata(&me.name, &params, &Patch::Merge(&patch))
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(error)) if error.code == 404 => Ok(()),
         Err(error) => Err(Error::kubernetes("set the profile's finalizers")(error)),
@@ -176,20 +211,30 @@ async fn set_finalizers(
 
 /// Objects that deletion should have removed or released, as `kind name (arn)`.
 fn orphans(status: Option<&ObservabilityProfileStatus>) -> Vec<String> {
-    let Some(status) = status else { return Vec::new() };
-    [("Group", &status.groups), ("SamplingRule", &status.sampling_rules), ("LogGroup", &status.log_groups)]
-        .into_iter()
-        .flat_map(|(kind, items)| items.iter().map(move |item| (kind, item)))
-        .filter(|(_, item)| item.state != ItemState::Retained)
-        .filter_map(|(kind, item)| Some((kind, item, item.deletion_policy?)))
-        .map(|(kind, item, policy)| {
-            let wish = match policy {
-                DeletionPolicy::Delete => "to be deleted",
-                DeletionPolicy::Retain => "to be kept, with our tags",
-            };
-            format!("{kind} {} ({}), {wish}", item.name, item.arn.as_deref().unwrap_or("ARN unknown"))
-        })
-        .collect()
+    let Some(status) = status else {
+        return Vec::new();
+    };
+    [
+        ("Group", &status.groups),
+        ("SamplingRule", &status.sampling_rules),
+        ("LogGroup", &status.log_groups),
+    ]
+    .into_iter()
+    .flat_map(|(kind, items)| items.iter().map(move |item| (kind, item)))
+    .filter(|(_, item)| item.state != ItemState::Retained)
+    .filter_map(|(kind, item)| Some((kind, item, item.deletion_policy?)))
+    .map(|(kind, item, policy)| {
+        let wish = match policy {
+            DeletionPolicy::Delete => "to be deleted",
+            DeletionPolicy::Retain => "to be kept, with our tags",
+        };
+        format!(
+            "{kind} {} ({}), {wish}",
+            item.name,
+            item.arn.as_deref().unwrap_or("ARN unknown")
+        )
+    })
+    .collect()
 }
 
 /// Writes what stays behind into the ConfigMap of orphans, one key per profile.
@@ -205,12 +250,19 @@ async fn record(
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.namespace);
     let place = format!(
         "account {}, region {}",
-        status.and_then(|status| status.account_id.as_deref()).unwrap_or("unknown"),
-        status.and_then(|status| status.region.as_deref()).unwrap_or("unknown"),
+        status
+            .and_then(|status| status.account_id.as_deref())
+            .unwrap_or("unknown"),
+        status
+            .and_then(|status| status.region.as_deref())
+            .unwrap_or("unknown"),
     );
     // A ConfigMap key may hold no slash.
     let key = profile.replace('/', ".");
-    let data = BTreeMap::from([(key, format!("{} {place}\n{}\n", Timestamp::now(), left.join("\n")))]);
+    let data = BTreeMap::from([(
+        key,
+        format!("{} {place}\n{}\n", Timestamp::now(), left.join("\n")),
+    )]);
     let patch = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -218,7 +270,14 @@ async fn record(
         "data": data,
     });
     // A merge keeps what is recorded of other profiles; an apply would take it for no longer wanted.
-    match api.patch(name::ORPHANS_CONFIG_MAP, &PatchParams::default(), &Patch::Merge(&patch)).await {
+    match api
+        .patch(
+            name::ORPHANS_CONFIG_MAP,
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await
+    {
         Ok(_) => return Ok(()),
         Err(kube::Error::Api(error)) if error.code == 404 => {}
         Err(error) => return Err(Error::kubernetes("record the orphans")(error)),

@@ -75,7 +75,10 @@ impl Context {
 
     /// The profile is gone.
     pub fn forget(&self, profile: &ProfileRef) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(profile);
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(profile);
     }
 
     /// Asks for a reconcile of all profiles.

@@ -18,7 +18,11 @@ const TURN: &str = "(drift)";
 const FIRST: Duration = Duration::from_secs(2);
 
 /// Checks until cancelled.
-pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled: CancellationToken) {
+pub(super) async fn run(
+    context: Arc<Context>,
+    tag_interval: Duration,
+    cancelled: CancellationToken,
+) {
     let mut next = FIRST;
     let mut tags_at: HashMap<(String, String), Instant> = HashMap::new();
     loop {
@@ -28,7 +32,11 @@ pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled
         }
         // The first look at an account needs its first reconcile.
         let looked = !context.accounts.all().is_empty();
-        next = if looked { jittered(context.drift_interval) } else { FIRST };
+        next = if looked {
+            jittered(context.drift_interval)
+        } else {
+            FIRST
+        };
         if looked && context.permit.holds() {
             check(&context, tag_interval, &mut tags_at).await;
             context.cluster.sweep().await;
@@ -37,7 +45,11 @@ pub(super) async fn run(context: Arc<Context>, tag_interval: Duration, cancelled
     }
 }
 
-async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<(String, String), Instant>) {
+async fn check(
+    context: &Context,
+    tag_interval: Duration,
+    tags_at: &mut HashMap<(String, String), Instant>,
+) {
     let began = Instant::now();
     for account in context.accounts.all() {
         let names = watched(context, &account);
@@ -49,8 +61,14 @@ async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<
             warn!(account = account.id, region = account.region, %error, "sampling statistics could not be read");
         }
         let key = (account.id.clone(), account.region.clone());
-        if tags_at.get(&key).is_none_or(|at| at.elapsed() >= tag_interval) {
-            match account.find_marked_log_groups(&context.world.cluster, TURN).await {
+        if tags_at
+            .get(&key)
+            .is_none_or(|at| at.elapsed() >= tag_interval)
+        {
+            match account
+                .find_marked_log_groups(&context.world.cluster, TURN)
+                .await
+            {
                 Ok(()) => drop(tags_at.insert(key, Instant::now())),
                 Err(error) => {
                     warn!(account = account.id, region = account.region, %error, "marked log groups could not be listed");
@@ -70,9 +88,13 @@ async fn check(context: &Context, tag_interval: Duration, tags_at: &mut HashMap<
 
 /// Log groups of all profiles of an account.
 fn watched(context: &Context, account: &Arc<Account>) -> BTreeSet<String> {
-    let memory = context.memory.lock().unwrap_or_else(PoisonError::into_inner);
+    let memory = context
+        .memory
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let reaches = |identity: &Identity| {
-        identity.region == account.region && context.world.account_of(identity).as_ref() == Some(&account.id)
+        identity.region == account.region
+            && context.world.account_of(identity).as_ref() == Some(&account.id)
     };
     memory
         .values()

@@ -23,10 +23,14 @@ pub trait Health: Send + Sync + 'static {
 /// If the address cannot be bound.
 pub fn metrics(address: SocketAddr, metrics: Arc<Metrics>) -> std::io::Result<Server> {
     let data = Data::from(metrics);
-    let server = HttpServer::new(move || App::new().app_data(data.clone()).route("/metrics", get().to(scrape)))
-        .workers(1)
-        .disable_signals()
-        .bind(address)?;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .route("/metrics", get().to(scrape))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(address)?;
     Ok(server.run())
 }
 
@@ -37,7 +41,10 @@ pub fn metrics(address: SocketAddr, metrics: Arc<Metrics>) -> std::io::Result<Se
 pub fn probes(address: SocketAddr, health: Arc<dyn Health>) -> std::io::Result<Server> {
     let data = Data::from(health);
     let server = HttpServer::new(move || {
-        App::new().app_data(data.clone()).route("/livez", get().to(livez)).route("/readyz", get().to(readyz))
+        App::new()
+            .app_data(data.clone())
+            .route("/livez", get().to(livez))
+            .route("/readyz", get().to(readyz))
     })
     .workers(1)
     .disable_signals()

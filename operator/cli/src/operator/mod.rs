@@ -58,7 +58,9 @@ pub enum Error {
     #[error("no Kubernetes API server: {0}. Run the operator in a cluster, or set KUBECONFIG")]
     Kubeconfig(String),
     /// The namespace kube-system, whose UID names the cluster, cannot be read.
-    #[error("the namespace kube-system cannot be read: {0}. Allow `get` on it, or set --cluster-name")]
+    #[error(
+        "the namespace kube-system cannot be read: {0}. Allow `get` on it, or set --cluster-name"
+    )]
     ClusterName(Box<kube::Error>),
     /// No HTTP client can be made.
     #[error("no HTTP client: {0}")]
@@ -73,7 +75,9 @@ pub enum Error {
 /// # Errors
 /// Where it cannot start.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let config = kube::Config::infer().await.map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let config = kube::Config::infer()
+        .await
+        .map_err(|error| Error::Kubeconfig(error.to_string()))?;
     let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
     let cluster_name = match &settings.cluster_name {
         Some(name) => name.clone(),
@@ -95,7 +99,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let servers = [tokio::spawn(metrics_server), tokio::spawn(probe_server)];
 
     let identity = settings.identity.clone().unwrap_or_else(default_identity);
-    let elector = Elector::new(client.clone(), &settings.namespace, identity.clone(), metrics.clone());
+    let elector = Elector::new(
+        client.clone(),
+        &settings.namespace,
+        identity.clone(),
+        metrics.clone(),
+    );
     let permit = elector.permit();
     let (gained, mut terms) = watch::channel(0_u64);
     let elected = tokio::spawn(elector.run(cancelled.clone(), gained));
@@ -107,18 +116,27 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         namespaces,
         cluster_name.clone(),
         settings.region.clone(),
-        Quotas { groups: settings.quota_groups, rules: settings.quota_sampling_rules },
+        Quotas {
+            groups: settings.quota_groups,
+            rules: settings.quota_sampling_rules,
+        },
     ));
     let (requests, mut requested) = mpsc::channel(MAX_REQUESTS);
     let context = Arc::new(Context {
         client: client.clone(),
         recorder: Recorder::new(
             client.clone(),
-            Reporter { controller: name::FIELD_MANAGER.to_owned(), instance: Some(identity.clone()) },
+            Reporter {
+                controller: name::FIELD_MANAGER.to_owned(),
+                instance: Some(identity.clone()),
+            },
         ),
         world: world.clone(),
         accounts: Accounts::new(
-            Speed { share: settings.aws_rate_share, overrides: settings.rates() },
+            Speed {
+                share: settings.aws_rate_share,
+                overrides: settings.rates(),
+            },
             inventory::Settings {
                 tag_settle: settings.tag_settle_time,
                 tag_drift_interval: settings.tag_drift_interval,
@@ -161,21 +179,24 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let namespace_watch = {
         let (world, watches, context) = (world.clone(), watches.clone(), context.clone());
         watches.expect("Namespace");
-        watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config())
-            .default_backoff()
-            .modify(|namespace| namespace.metadata.managed_fields = None)
-            .inspect(move |event| watches.observe("Namespace", event))
-            .reflect(namespace_writer)
-            .touched_objects()
-            .filter_map(|namespace| async { namespace.ok() })
-            .for_each(move |namespace| {
-                world.changed();
-                for profile in world.references_in(&namespace.name_any()) {
-                    // A full queue means that the profiles are about to be reconciled anyway.
-                    let _ = context.requests.try_send(profile);
-                }
-                std::future::ready(())
-            })
+        watcher(
+            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            config(),
+        )
+        .default_backoff()
+        .modify(|namespace| namespace.metadata.managed_fields = None)
+        .inspect(move |event| watches.observe("Namespace", event))
+        .reflect(namespace_writer)
+        .touched_objects()
+        .filter_map(|namespace| async { namespace.ok() })
+        .for_each(move |namespace| {
+            world.changed();
+            for profile in world.references_in(&namespace.name_any()) {
+                // A full queue means that the profiles are about to be reconciled anyway.
+                let _ = context.requests.try_send(profile);
+            }
+            std::future::ready(())
+        })
     };
     let profile_stream = {
         let (world, watches) = (world.clone(), watches.clone());
@@ -193,13 +214,17 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             // the controller back off on all streams together.
             .filter_map(|profile| async { profile.ok().map(Ok) })
             .predicate_filter(
-                predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
+                predicates::generation
+                    .combine(predicates::finalizers)
+                    .combine(predicates::annotations),
                 PredicateConfig::default(),
             )
     };
     let controller = Controller::for_stream(profile_stream, profiles)
         .with_config(ControllerConfig::default().concurrency(settings.concurrent_reconciles))
-        .reconcile_on(futures::stream::poll_fn(move |task| requested.poll_recv(task)))
+        .reconcile_on(futures::stream::poll_fn(move |task| {
+            requested.poll_recv(task)
+        }))
         .graceful_shutdown_on(cancelled.clone().cancelled_owned())
         .run(reconcile::reconcile, reconcile::on_error, context.clone())
         .for_each(|result| async {
@@ -217,7 +242,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             }
         }),
         tokio::spawn({
-            let (context, watches, cancelled) = (context.clone(), watches.clone(), cancelled.clone());
+            let (context, watches, cancelled) =
+                (context.clone(), watches.clone(), cancelled.clone());
             for kind in WorkloadKind::ALL {
                 watches.expect(kind.as_str());
             }
@@ -227,10 +253,16 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                     // A full queue means that the profiles are about to be reconciled anyway.
                     let _ = context.requests.try_send(profile);
                 };
-                cancelled.run_until_cancelled(context.cluster.watch(watches, request)).await;
+                cancelled
+                    .run_until_cancelled(context.cluster.watch(watches, request))
+                    .await;
             }
         }),
-        tokio::spawn(drift::run(context.clone(), settings.tag_drift_interval, cancelled.clone())),
+        tokio::spawn(drift::run(
+            context.clone(),
+            settings.tag_drift_interval,
+            cancelled.clone(),
+        )),
         tokio::spawn({
             let context = context.clone();
             let cancelled = cancelled.clone();
@@ -285,7 +317,10 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 /// The first of SIGTERM and SIGINT. Where signals cannot be caught, only a kill ends the operator.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -309,15 +344,23 @@ fn default_identity() -> String {
 const CENSUS_INTERVAL: Duration = Duration::from_secs(5);
 
 async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: CancellationToken) {
-    while cancelled.run_until_cancelled(tokio::time::sleep(CENSUS_INTERVAL)).await.is_some() {
+    while cancelled
+        .run_until_cancelled(tokio::time::sleep(CENSUS_INTERVAL))
+        .await
+        .is_some()
+    {
         watches.report(&context.metrics);
         let mut conditions: BTreeMap<(String, String), i64> = BTreeMap::new();
         let mut objects: BTreeMap<(&'static str, String), i64> = BTreeMap::new();
         let mut workloads: BTreeMap<&'static str, i64> = BTreeMap::new();
         for profile in context.world.profiles.state() {
-            let Some(status) = &profile.status else { continue };
+            let Some(status) = &profile.status else {
+                continue;
+            };
             for condition in &status.conditions {
-                *conditions.entry((condition.type_.clone(), condition.status.clone())).or_default() += 1;
+                *conditions
+                    .entry((condition.type_.clone(), condition.status.clone()))
+                    .or_default() += 1;
             }
             for (kind, items) in [
                 (Kind::Group, &status.groups),
@@ -325,10 +368,14 @@ async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: Cancell
                 (Kind::LogGroup, &status.log_groups),
             ] {
                 for item in items {
-                    *objects.entry((kind.as_str(), format!("{:?}", item.state))).or_default() += 1;
+                    *objects
+                        .entry((kind.as_str(), format!("{:?}", item.state)))
+                        .or_default() += 1;
                 }
             }
-            let Some(counts) = &status.workloads else { continue };
+            let Some(counts) = &status.workloads else {
+                continue;
+            };
             for (state, count) in [
                 ("injected", counts.injected),
                 ("rolling", counts.rolling),
@@ -340,8 +387,14 @@ async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: Cancell
             }
         }
         context.metrics.census(
-            &conditions.into_iter().map(|((condition, status), count)| (condition, status, count)).collect::<Vec<_>>(),
-            &objects.into_iter().map(|((kind, state), count)| (kind, state, count)).collect::<Vec<_>>(),
+            &conditions
+                .into_iter()
+                .map(|((condition, status), count)| (condition, status, count))
+                .collect::<Vec<_>>(),
+            &objects
+                .into_iter()
+                .map(|((kind, state), count)| (kind, state, count))
+                .collect::<Vec<_>>(),
             &workloads.into_iter().collect::<Vec<_>>(),
         );
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
+use tracewright_core::advice::advise;
 use tracewright_core::crd::status::ItemState;
 use tracewright_core::crd::{Mode, ObservabilityProfile};
 use tracewright_core::desired::Desired;
 use tracewright_core::diff::diff;
 use tracewright_core::identity::Kind;
-use tracewright_core::advice::advise;
 use tracewright_core::observed::{Claims, Observed};
 use tracewright_core::plan::{Action as Write, Applied, Note, Pending, Plan, Verdict};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
@@ -51,7 +51,10 @@ pub enum Error {
 
 impl Error {
     pub(super) fn kubernetes(what: &'static str) -> impl FnOnce(kube::Error) -> Self {
-        move |source| Self::Kubernetes { what, source: Box::new(source) }
+        move |source| Self::Kubernetes {
+            what,
+            source: Box::new(source),
+        }
     }
 
     /// The error as a metric's label.
@@ -69,7 +72,10 @@ impl Error {
 /// # Errors
 /// [`Error`]; the controller tries again with backoff.
 #[instrument(skip_all, fields(profile = %reference(&profile)))]
-pub async fn reconcile(profile: Arc<ObservabilityProfile>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(
+    profile: Arc<ObservabilityProfile>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     // Standbys keep warm caches and do nothing; gaining the lease asks for every profile.
     if !context.permit.holds() {
         return Ok(Action::await_change());
@@ -80,12 +86,18 @@ pub async fn reconcile(profile: Arc<ObservabilityProfile>, context: Arc<Context>
         Ok(_) => ("ok", ""),
         Err(error) => ("error", error.label()),
     };
-    context.metrics.reconciled(outcome, label, started.elapsed());
+    context
+        .metrics
+        .reconciled(outcome, label, started.elapsed());
     result
 }
 
 /// What to do after a reconcile that ended early.
-pub fn on_error(profile: Arc<ObservabilityProfile>, error: &Error, context: Arc<Context>) -> Action {
+pub fn on_error(
+    profile: Arc<ObservabilityProfile>,
+    error: &Error,
+    context: Arc<Context>,
+) -> Action {
     tracing::warn!(profile = %reference(&profile), %error, "reconcile failed");
     Action::requeue(context.remember(&reference(&profile), |memory| {
         memory.failures += 1;
@@ -96,7 +108,12 @@ pub fn on_error(profile: Arc<ObservabilityProfile>, error: &Error, context: Arc<
 async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action, Error> {
     let me = reference(profile);
     let deleting = profile.metadata.deletion_timestamp.is_some();
-    let guarded = profile.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == name::FINALIZER);
+    let guarded = profile
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == name::FINALIZER);
     if deleting && !guarded {
         context.forget(&me);
         return Ok(Action::await_change());
@@ -112,7 +129,10 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
     status::write(profile, &facts, context).await?;
     let undone = undone(&facts);
     context.remember(&me, |memory| {
-        memory.settled = profile.metadata.generation.filter(|_| undone == Undone::Nothing);
+        memory.settled = profile
+            .metadata
+            .generation
+            .filter(|_| undone == Undone::Nothing);
     });
     Ok(match undone {
         Undone::Nothing | Undone::UntilChange => {
@@ -169,7 +189,11 @@ struct Aws {
 impl Aws {
     fn unobserved(fact: Fact) -> Self {
         let traffic = Fact::unknown(reason::NOT_DECLARED, "AWS was not observed");
-        Self { facts: AwsFacts::Unobserved(fact), traffic, notes: Vec::new() }
+        Self {
+            facts: AwsFacts::Unobserved(fact),
+            traffic,
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -179,20 +203,32 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         Err(invalid) => return Aws::unobserved(Fact::no(invalid.reason(), invalid.to_string())),
     };
     let known = profile.status.as_ref();
-    let remembers = known.is_some_and(|status| {
-        !(status.groups.is_empty() && status.sampling_rules.is_empty() && status.log_groups.is_empty())
-    });
-    let declares = Kind::ALL.iter().any(|kind| desired.names(*kind).next().is_some()) || !desired.refused.is_empty();
+    // Whatever was made in AWS was made after the account was told.
+    let remembers = known.is_some_and(|status| status.account_id.is_some());
+    let declares = Kind::ALL
+        .iter()
+        .any(|kind| desired.names(*kind).next().is_some())
+        || !desired.refused.is_empty();
     if !declares && !remembers {
         // A profile that is about workloads only needs no AWS account.
         return Aws {
-            facts: AwsFacts::Unobserved(Fact::yes(reason::NOTHING_DECLARED, "the profile declares no AWS objects")),
-            traffic: Fact::unknown(reason::NOT_DECLARED, "the profile declares no sampling rule"),
+            facts: AwsFacts::Unobserved(Fact::yes(
+                reason::NOTHING_DECLARED,
+                "the profile declares no AWS objects",
+            )),
+            traffic: Fact::unknown(
+                reason::NOT_DECLARED,
+                "the profile declares no sampling rule",
+            ),
             notes: Vec::new(),
         };
     }
     let identity = identity_of(&desired);
-    let account = match context.accounts.get(&identity, &desired.profile.namespace).await {
+    let account = match context
+        .accounts
+        .get(&identity, &desired.profile.namespace)
+        .await
+    {
         Ok(account) => account,
         Err(error) => return Aws::unobserved(error.fact()),
     };
@@ -206,7 +242,11 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
             .as_ref()
             .and_then(|annotations| annotations.get(annotation::RECONCILE_REQUESTED_AT))
             .cloned();
-        if memory.requested_at.as_ref().is_some_and(|last| *last != requested) {
+        if memory
+            .requested_at
+            .as_ref()
+            .is_some_and(|last| *last != requested)
+        {
             memory.not_before = Some(Instant::now());
         }
         memory.requested_at = Some(requested);
@@ -214,7 +254,15 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     });
     let oldest = Instant::now().checked_sub(context.drift_interval * 2);
     let not_before = requested_at.max(oldest).unwrap_or_else(Instant::now);
-    let observed = observe(&account, &desired, known, &context.world.cluster, not_before, requested_at).await;
+    let observed = observe(
+        &account,
+        &desired,
+        known,
+        &context.world.cluster,
+        not_before,
+        requested_at,
+    )
+    .await;
     let observed = match observed {
         Ok(observed) => observed,
         Err(error) => return Aws::unobserved(error.fact()),
@@ -228,16 +276,42 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         let preview = plan.changes();
         (plan.previewed(), preview)
     } else {
-        (carry_out(&account, &desired, profile.metadata.generation, plan, context).await, Vec::new())
+        if !plan.is_empty()
+            && let Err(error) = status::announce(profile, &account, context).await
+        {
+            return Aws::unobserved(Fact::no(reason::PENDING, error.to_string()));
+        }
+        (
+            carry_out(
+                &account,
+                &desired,
+                profile.metadata.generation,
+                plan,
+                context,
+            )
+            .await,
+            Vec::new(),
+        )
     };
     let mut notes = notes;
     notes.extend(context.remember(&desired.profile, |memory| {
-        let current = memory.changed.as_ref().filter(|(of, _)| Some(*of) == profile.metadata.generation);
+        let current = memory
+            .changed
+            .as_ref()
+            .filter(|(of, _)| Some(*of) == profile.metadata.generation);
         current.map(|(_, notes)| notes.clone()).unwrap_or_default()
     }));
-    let facts =
-        AwsFacts::Observed { account_id: account.id.clone(), region: desired.region.clone(), plan, preview };
-    Aws { facts, traffic, notes }
+    let facts = AwsFacts::Observed {
+        account_id: account.id.clone(),
+        region: desired.region.clone(),
+        plan,
+        preview,
+    };
+    Aws {
+        facts,
+        traffic,
+        notes,
+    }
 }
 
 fn advice(profile: &ObservabilityProfile, observed: &Observed) -> Vec<Note> {
@@ -261,7 +335,10 @@ fn advice(profile: &ObservabilityProfile, observed: &Observed) -> Vec<Note> {
         .collect();
     advise(&profile.spec, &others)
         .into_iter()
-        .map(|advice| Note { reason: advice.reason, message: advice.message })
+        .map(|advice| Note {
+            reason: advice.reason,
+            message: advice.message,
+        })
         .collect()
 }
 
@@ -276,18 +353,29 @@ async fn carry_out(
         return plan.applied(Default::default());
     }
     for (object, write) in plan.writes() {
-        debug!(kind = object.kind.as_str(), name = object.name, action = write.action.as_str(), "writing");
+        debug!(
+            kind = object.kind.as_str(),
+            name = object.name,
+            action = write.action.as_str(),
+            "writing"
+        );
     }
     let outcomes = apply(account, &plan, &desired.profile.namespace).await;
     let plan = plan.applied(outcomes);
     // What was as declared and is not any more, though nobody declared anything new, was changed behind our back.
-    let settled = context.remember(&desired.profile, |memory| memory.settled.is_some() && memory.settled == generation);
+    let settled = context.remember(&desired.profile, |memory| {
+        memory.settled.is_some() && memory.settled == generation
+    });
     let mut freed = false;
     let mut changed = Vec::new();
     for object in &plan.objects {
         if let (Verdict::Write(write), Applied::Done { .. }) = (&object.verdict, &object.outcome) {
             freed |= write.action.removes();
-            if write.changes.iter().any(|change| change.field == "filterExpression" && change.from.is_some()) {
+            if write
+                .changes
+                .iter()
+                .any(|change| change.field == "filterExpression" && change.from.is_some())
+            {
                 changed.push(Note {
                     reason: reason::EXPRESSION_CHANGED,
                     message: format!(
@@ -302,7 +390,9 @@ async fn carry_out(
         }
     }
     if let Some(generation) = generation.filter(|_| !changed.is_empty()) {
-        context.remember(&desired.profile, |memory| memory.changed = Some((generation, changed)));
+        context.remember(&desired.profile, |memory| {
+            memory.changed = Some((generation, changed))
+        });
     }
     if freed {
         // A name that this profile held may be what another waits for.
@@ -323,23 +413,27 @@ pub(super) fn request_waiting(context: &Context) {
                 .any(|item| matches!(item.state, ItemState::Conflict | ItemState::QuotaExceeded))
         });
         if waits {
-            let _ = context.requests.try_send(ObjectRef::from_obj(profile.as_ref()));
+            let _ = context
+                .requests
+                .try_send(ObjectRef::from_obj(profile.as_ref()));
         }
     }
 }
 
-fn quota_metrics(
-    account: &Account,
-    observed: &Observed,
-    claims: &Claims,
-    context: &Context,
-) {
-    let rules = observed.rules.keys().filter(|rule| *rule != name::DEFAULT_RULE).count();
-    for (quota, used, of) in
-        [("groups", observed.groups.len(), claims.quotas.groups), ("sampling_rules", rules, claims.quotas.rules)]
-    {
+fn quota_metrics(account: &Account, observed: &Observed, claims: &Claims, context: &Context) {
+    let rules = observed
+        .rules
+        .keys()
+        .filter(|rule| *rule != name::DEFAULT_RULE)
+        .count();
+    for (quota, used, of) in [
+        ("groups", observed.groups.len(), claims.quotas.groups),
+        ("sampling_rules", rules, claims.quotas.rules),
+    ] {
         let ratio = used as f64 / of.max(1) as f64;
-        context.metrics.quota_used(quota, &account.id, &account.region, ratio);
+        context
+            .metrics
+            .quota_used(quota, &account.id, &account.region, ratio);
     }
 }
 
@@ -366,6 +460,7 @@ fn undone(facts: &Facts) -> Undone {
         reason::ROLLING_OUT,
     ];
     let mut reasons: Vec<&str> = vec![facts.receiver.reason, facts.injected.reason];
+    let mut freed = false;
     match &facts.aws {
         AwsFacts::Unobserved(fact) => reasons.push(fact.reason),
         AwsFacts::Suspended => {}
@@ -374,12 +469,17 @@ fn undone(facts: &Facts) -> Undone {
                 match (&object.verdict, &object.outcome) {
                     (Verdict::Held { reason, .. }, _) => reasons.push(reason),
                     (Verdict::Write(_), Applied::Failed(failure)) => reasons.push(failure.reason),
+                    (Verdict::Write(write), Applied::Done { .. }) => {
+                        freed |= write.action.removes()
+                    }
                     _ => {}
                 }
             }
         }
     }
-    if reasons.contains(&reason::THROTTLED) {
+    // What found no room in a quota may find it now.
+    if reasons.contains(&reason::THROTTLED) || (freed && reasons.contains(&reason::QUOTA_EXCEEDED))
+    {
         return Undone::InTurn;
     }
     if reasons.iter().any(|reason| passing.contains(reason)) {
@@ -395,9 +495,15 @@ fn undone(facts: &Facts) -> Undone {
         reason::NONE_SELECTED,
         reason::SUSPENDED,
     ];
-    if reasons.iter().all(|reason| fine.contains(reason)) { Undone::Nothing } else { Undone::UntilChange }
+    if reasons.iter().all(|reason| fine.contains(reason)) {
+        Undone::Nothing
+    } else {
+        Undone::UntilChange
+    }
 }
 
 fn backoff(failures: u32) -> Duration {
-    FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LAST_RETRY)
+    FIRST_RETRY
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LAST_RETRY)
 }

@@ -74,7 +74,11 @@ pub struct Settings {
     pub receiver_check: Check,
 
     /// Image of the AWS X-Ray daemon where a profile names none.
-    #[arg(long, env = "TRACEWRIGHT_DAEMON_IMAGE", default_value = "public.ecr.aws/xray/aws-xray-daemon:3.6.6")]
+    #[arg(
+        long,
+        env = "TRACEWRIGHT_DAEMON_IMAGE",
+        default_value = "public.ecr.aws/xray/aws-xray-daemon:3.6.6"
+    )]
     pub daemon_image: String,
 
     /// Image of the OpenTelemetry Collector where a profile names none.
@@ -94,11 +98,19 @@ pub struct Settings {
     pub identity: Option<String>,
 
     /// Where metrics are served.
-    #[arg(long, env = "TRACEWRIGHT_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        env = "TRACEWRIGHT_METRICS_ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
     pub metrics_address: SocketAddr,
 
     /// Where /livez and /readyz are served.
-    #[arg(long, env = "TRACEWRIGHT_PROBE_ADDRESS", default_value = "0.0.0.0:8081")]
+    #[arg(
+        long,
+        env = "TRACEWRIGHT_PROBE_ADDRESS",
+        default_value = "0.0.0.0:8081"
+    )]
     pub probe_address: SocketAddr,
 
     /// Format of the log.
@@ -135,10 +147,16 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn rate(text: &str) -> Result<(String, Rate), String> {
-    let sentence = || "write service.Operation=PER_SECOND[:BURST], for example xray.GetGroups=10:20".to_owned();
+    let sentence = || {
+        "write service.Operation=PER_SECOND[:BURST], for example xray.GetGroups=10:20".to_owned()
+    };
     let (operation, rate) = text.split_once('=').ok_or_else(sentence)?;
     let (per_second, burst) = rate.split_once(':').unwrap_or((rate, "1"));
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    let number = |text: &str| {
+        text.parse::<f64>()
+            .ok()
+            .filter(|number| *number > 0.0 && number.is_finite())
+    };
     let per_second = number(per_second).ok_or_else(sentence)?;
     let burst = number(burst).ok_or_else(sentence)?.max(1.0);
     Ok((operation.to_owned(), Rate { per_second, burst }))
@@ -163,7 +181,16 @@ mod tests {
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         assert!(duration("0s").unwrap_err().contains("30s"));
         assert!(duration("soon").unwrap_err().contains("30s"));
-        assert_eq!(rate("xray.GetGroups=10:20"), Ok(("xray.GetGroups".into(), Rate { per_second: 10.0, burst: 20.0 })));
+        assert_eq!(
+            rate("xray.GetGroups=10:20"),
+            Ok((
+                "xray.GetGroups".into(),
+                Rate {
+                    per_second: 10.0,
+                    burst: 20.0
+                }
+            ))
+        );
         assert!(rate("xray.GetGroups").is_err());
         assert!(rate("xray.GetGroups=-1").is_err());
         assert_eq!(share("1"), Ok(1.0));

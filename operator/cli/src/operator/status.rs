@@ -5,19 +5,25 @@ use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
-use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
+use tracewright_core::identity::ProfileRef;
 use tracewright_core::report::{self, Facts};
 use tracewright_xray::contract::name;
 
 use super::context::Context;
 use super::reconcile::Error;
 use super::world::reference;
+use crate::aws::Account;
 
 /// The Events API takes notes of at most this many bytes. (Kubernetes API, events.k8s.io/v1.)
 const MAX_NOTE: usize = 1024;
 
 /// Writes the status if it differs from the last one, and tells of what changed.
-pub(super) async fn write(profile: &ObservabilityProfile, facts: &Facts, context: &Context) -> Result<(), Error> {
+pub(super) async fn write(
+    profile: &ObservabilityProfile,
+    facts: &Facts,
+    context: &Context,
+) -> Result<(), Error> {
     let me = reference(profile);
     let mut profile = profile.clone();
     // What was written last, not what the watch has brought back so far: both would tell a transition twice.
@@ -31,32 +37,30 @@ pub(super) async fn write(profile: &ObservabilityProfile, facts: &Facts, context
         if !context.permit.holds() {
             return Err(Error::NotLeader);
         }
-        let api: Api<ObservabilityProfile> = Api::namespaced(context.client.clone(), &me.namespace);
-        let patch = json!({
-            "apiVersion": ObservabilityProfile::api_version(&()),
-            "kind": ObservabilityProfile::kind(&()),
-            "status": status,
-        });
-        let result = api
-            .patch_status(&me.name, &PatchParams::apply(name::FIELD_MANAGER).force(), &Patch::Apply(&patch))
-            .await;
-        match result {
-            Ok(_) => {}
+        match patch(&me, &status, context).await {
+            Ok(()) => context.remember(&me, |memory| memory.status = Some(status)),
             // Deleted meanwhile: there is nobody to tell.
             Err(kube::Error::Api(error)) if error.code == 404 => return Ok(()),
             Err(error) => return Err(Error::kubernetes("write the profile's status")(error)),
         }
-        context.remember(&me, |memory| memory.status = Some(status));
     }
     for transition in transitions {
         let event = Event {
-            type_: if transition.warning { EventType::Warning } else { EventType::Normal },
+            type_: if transition.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: transition.reason,
             note: Some(bounded(transition.note)),
             action: transition.action.to_owned(),
             secondary: None,
         };
-        if let Err(error) = context.recorder.publish(&event, &profile.object_ref(&())).await {
+        if let Err(error) = context
+            .recorder
+            .publish(&event, &profile.object_ref(&()))
+            .await
+        {
             // An Event that is lost is not worth another reconcile; the status says the same.
             tracing::warn!(%error, "the Event could not be written");
         }
@@ -64,9 +68,57 @@ pub(super) async fn write(profile: &ObservabilityProfile, facts: &Facts, context
     Ok(())
 }
 
+/// Tells which account will hold the profile's objects, before the first of them is made: whoever comes after a crash then
+/// knows where to look for what was made.
+pub(super) async fn announce(
+    profile: &ObservabilityProfile,
+    account: &Account,
+    context: &Context,
+) -> Result<(), Error> {
+    let me = reference(profile);
+    let last = context
+        .remember(&me, |memory| memory.status.clone())
+        .or_else(|| profile.status.clone());
+    let mut status = last.unwrap_or_default();
+    if status.account_id.is_some() {
+        return Ok(());
+    }
+    if !context.permit.holds() {
+        return Err(Error::NotLeader);
+    }
+    status.account_id = Some(account.id.clone());
+    status.region = Some(account.region.clone());
+    patch(&me, &status, context)
+        .await
+        .map_err(Error::kubernetes("write the profile's status"))?;
+    context.remember(&me, |memory| memory.status = Some(status));
+    Ok(())
+}
+
+async fn patch(
+    profile: &ProfileRef,
+    status: &ObservabilityProfileStatus,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    let api: Api<ObservabilityProfile> =
+        Api::namespaced(context.client.clone(), &profile.namespace);
+    let patch = json!({
+        "apiVersion": ObservabilityProfile::api_version(&()),
+        "kind": ObservabilityProfile::kind(&()),
+        "status": status,
+    });
+    let params = PatchParams::apply(name::FIELD_MANAGER).force();
+    api.patch_status(&profile.name, &params, &Patch::Apply(&patch))
+        .await
+        .map(drop)
+}
+
 fn bounded(mut note: String) -> String {
     if note.len() > MAX_NOTE {
-        let end = (0..=MAX_NOTE - 3).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=MAX_NOTE - 3)
+            .rev()
+            .find(|end| note.is_char_boundary(*end))
+            .unwrap_or(0);
         note.truncate(end);
         note.push('…');
     }

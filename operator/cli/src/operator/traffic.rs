@@ -17,12 +17,21 @@ pub(super) fn fact(
     metrics: &Metrics,
 ) -> Fact {
     if desired.rules.is_empty() {
-        return Fact::unknown(reason::NOT_DECLARED, "the profile declares no sampling rule");
+        return Fact::unknown(
+            reason::NOT_DECLARED,
+            "the profile declares no sampling rule",
+        );
     }
     let mut matched = Vec::new();
     for rule in &desired.rules {
         let traffic = account.inventory.traffic(&rule.name);
-        metrics.rule_traffic(&account.id, &account.region, &rule.name, traffic.requests, traffic.sampled);
+        metrics.rule_traffic(
+            &account.id,
+            &account.region,
+            &rule.name,
+            traffic.requests,
+            traffic.sampled,
+        );
         if traffic.requests > 0 {
             matched.push(rule.name.as_str());
         }
@@ -43,5 +52,8 @@ pub(super) fn fact(
             "no client has reported a request that matches a sampling rule of this profile: clients read rules and report through the receiver's TCP port 2000",
         );
     }
-    Fact::yes(reason::RULE_MATCHED, format!("requests matched {}", matched.join(", ")))
+    Fact::yes(
+        reason::RULE_MATCHED,
+        format!("requests matched {}", matched.join(", ")),
+    )
 }

@@ -28,7 +28,13 @@ struct Watch {
 impl Watches {
     /// There is a watch of this kind.
     pub fn expect(&self, kind: &'static str) {
-        self.lock().insert(kind, Watch { listed: false, progressed: Instant::now() });
+        self.lock().insert(
+            kind,
+            Watch {
+                listed: false,
+                progressed: Instant::now(),
+            },
+        );
     }
 
     /// A watch brought something.
@@ -36,7 +42,9 @@ impl Watches {
         match event {
             Ok(event) => {
                 let mut watches = self.lock();
-                let Some(watch) = watches.get_mut(kind) else { return };
+                let Some(watch) = watches.get_mut(kind) else {
+                    return;
+                };
                 watch.progressed = Instant::now();
                 watch.listed |= matches!(event, Event::InitDone);
             }
@@ -66,11 +74,16 @@ impl Health for Watches {
     }
 
     fn alive(&self) -> Result<(), String> {
-        match self.lock().iter().find(|(_, watch)| watch.progressed.elapsed() >= DEAD_AFTER) {
+        match self
+            .lock()
+            .iter()
+            .find(|(_, watch)| watch.progressed.elapsed() >= DEAD_AFTER)
+        {
             None => Ok(()),
-            Some((kind, watch)) => {
-                Err(format!("the watch of {kind} made no progress for {} s", watch.progressed.elapsed().as_secs()))
-            }
+            Some((kind, watch)) => Err(format!(
+                "the watch of {kind} made no progress for {} s",
+                watch.progressed.elapsed().as_secs()
+            )),
         }
     }
 }

@@ -93,7 +93,11 @@ impl World {
     /// The account that an identity turned out to reach.
     #[must_use]
     pub fn account_of(&self, identity: &Identity) -> Option<String> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned()
+        self.reached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(identity)
+            .cloned()
     }
 
     /// A profile or a namespace changed.
@@ -118,22 +122,38 @@ impl World {
 
     fn claim(&self, identity: &Identity) -> Claims {
         let profiles = self.profiles.state();
-        let living: BTreeSet<ProfileRef> = profiles.iter().map(|profile| reference(profile)).collect();
-        let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let living: BTreeSet<ProfileRef> =
+            profiles.iter().map(|profile| reference(profile)).collect();
+        let reached = self
+            .reached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let account = reached.get(identity);
-        let mut oldest: BTreeMap<(Kind, String), (Option<jiff::Timestamp>, ProfileRef)> = BTreeMap::new();
+        let mut oldest: BTreeMap<(Kind, String), (Option<jiff::Timestamp>, ProfileRef)> =
+            BTreeMap::new();
         for profile in &profiles {
-            let Ok(desired) = self.validate(profile) else { continue };
+            let Ok(desired) = self.validate(profile) else {
+                continue;
+            };
             let other = identity_of(&desired);
             let same = other == *identity
-                || (account.is_some() && reached.get(&other) == account && other.region == identity.region);
+                || (account.is_some()
+                    && reached.get(&other) == account
+                    && other.region == identity.region);
             if !same || desired.deleting {
                 continue;
             }
-            let born = profile.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            let born = profile
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|time| time.0);
             for (kind, name) in desired.claims() {
                 let claim = (born, desired.profile.clone());
-                let entry = oldest.entry((kind, name.to_owned())).or_insert_with(|| claim.clone());
+                let entry = oldest
+                    .entry((kind, name.to_owned()))
+                    .or_insert_with(|| claim.clone());
                 if claim < *entry {
                     *entry = claim;
                 }
@@ -142,7 +162,10 @@ impl World {
         Claims {
             cluster: self.cluster.clone(),
             living,
-            oldest: oldest.into_iter().map(|(key, (_, profile))| (key, profile)).collect(),
+            oldest: oldest
+                .into_iter()
+                .map(|(key, (_, profile))| (key, profile))
+                .collect(),
             quotas: self.quotas,
         }
     }
@@ -150,7 +173,11 @@ impl World {
     /// References to all profiles.
     #[must_use]
     pub fn references(&self) -> Vec<ObjectRef<ObservabilityProfile>> {
-        self.profiles.state().iter().map(|profile| ObjectRef::from_obj(profile.as_ref())).collect()
+        self.profiles
+            .state()
+            .iter()
+            .map(|profile| ObjectRef::from_obj(profile.as_ref()))
+            .collect()
     }
 
     /// References to the profiles of a namespace.
@@ -168,7 +195,10 @@ impl World {
 /// The identity with which a profile's calls are made.
 #[must_use]
 pub fn identity_of(desired: &Desired) -> Identity {
-    Identity { role_arn: desired.role_arn.clone(), region: desired.region.clone() }
+    Identity {
+        role_arn: desired.role_arn.clone(),
+        region: desired.region.clone(),
+    }
 }
 
 /// A profile's reference.

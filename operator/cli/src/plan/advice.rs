@@ -12,31 +12,46 @@ use super::case::{Case, View};
 use crate::lint::Finding;
 
 /// The rules that share the account with those of a profile once everything is carried out.
-pub fn other_rules(cases: &[Case], case: &Case, observed: &Observed, plan: &Plan<Pending>) -> Vec<SamplingRule> {
+pub fn other_rules(
+    cases: &[Case],
+    case: &Case,
+    observed: &Observed,
+    plan: &Plan<Pending>,
+) -> Vec<SamplingRule> {
     let going = |name: &String| {
         plan.writes().any(|(object, write)| {
-            object.kind == Kind::SamplingRule && object.name == *name && write.action == Action::Delete
+            object.kind == Kind::SamplingRule
+                && object.name == *name
+                && write.action == Action::Delete
         })
     };
-    let there = observed.rules.iter().filter(|(name, _)| !going(name)).map(|(name, seen)| SamplingRule {
-        rule_name: name.clone(),
-        priority: seen.state.priority,
-        fixed_rate: seen.state.fixed_rate,
-        reservoir_size: seen.state.reservoir_size,
-        service_name: seen.state.service_name.clone(),
-        service_type: seen.state.service_type.clone(),
-        host: seen.state.host.clone(),
-        http_method: seen.state.http_method.clone(),
-        url_path: seen.state.url_path.clone(),
-        resource_arn: seen.state.resource_arn.clone(),
-        attributes: seen.state.attributes.clone(),
-        ..SamplingRule::factory_default()
-    });
+    let there = observed
+        .rules
+        .iter()
+        .filter(|(name, _)| !going(name))
+        .map(|(name, seen)| SamplingRule {
+            rule_name: name.clone(),
+            priority: seen.state.priority,
+            fixed_rate: seen.state.fixed_rate,
+            reservoir_size: seen.state.reservoir_size,
+            service_name: seen.state.service_name.clone(),
+            service_type: seen.state.service_type.clone(),
+            host: seen.state.host.clone(),
+            http_method: seen.state.http_method.clone(),
+            url_path: seen.state.url_path.clone(),
+            resource_arn: seen.state.resource_arn.clone(),
+            attributes: seen.state.attributes.clone(),
+            ..SamplingRule::factory_default()
+        });
     let place = |case: &Case| case.view.as_ref().map(View::place);
-    let neighbours = cases.iter().filter(|other| other.reference != case.reference && place(other) == place(case));
+    let neighbours = cases
+        .iter()
+        .filter(|other| other.reference != case.reference && place(other) == place(case));
     let declared = neighbours.flat_map(|other| declared_rules(&other.profile.spec));
-    let rules: BTreeMap<String, SamplingRule> =
-        there.chain(declared).map(|rule| (rule.rule_name.clone(), rule)).collect();
+    let rules: BTreeMap<String, SamplingRule> = there
+        .chain(declared)
+        .map(|rule| (rule.rule_name.clone(), rule))
+        .collect();
     rules.into_values().collect()
 }
 
@@ -44,9 +59,15 @@ pub fn other_rules(cases: &[Case], case: &Case, observed: &Observed, plan: &Plan
 pub fn add_warnings(advice: &mut Vec<Advice>, warnings: &[Finding], cases: &[Case], case: &Case) {
     for warning in warnings {
         // A warning stands in the last profile that begins before it.
-        let begun = cases.iter().filter(|case| case.file == warning.file && case.line <= warning.place.line);
-        let about = begun.max_by_key(|case| case.line).is_some_and(|about| std::ptr::eq(about, case));
-        let known = advice.iter().any(|known| known.reason == warning.reason && known.field == warning.field);
+        let begun = cases
+            .iter()
+            .filter(|case| case.file == warning.file && case.line <= warning.place.line);
+        let about = begun
+            .max_by_key(|case| case.line)
+            .is_some_and(|about| std::ptr::eq(about, case));
+        let known = advice
+            .iter()
+            .any(|known| known.reason == warning.reason && known.field == warning.field);
         if about && !known {
             advice.push(Advice {
                 reason: warning.reason,

@@ -13,9 +13,10 @@ use tracewright_xray::contract::tag;
 
 use super::cluster::Surroundings;
 use super::{Error, Settings};
-use crate::aws::{Account, Accounts, AwsError, ErrorKind, Identity, Operation};
+use crate::aws::{Account, Accounts, AwsError, ErrorKind, Operation};
 use crate::lint::Declared;
 use crate::observe::observe;
+use crate::operator::world::{identity_of, reference};
 
 /// The namespace of objects that name none, where no kubeconfig says otherwise.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -58,14 +59,21 @@ pub struct Place {
 impl View {
     /// Where it is.
     pub fn place(&self) -> Place {
-        Place { account: self.account.id.clone(), region: self.account.region.clone() }
+        Place {
+            account: self.account.id.clone(),
+            region: self.account.region.clone(),
+        }
     }
 }
 
 impl Case {
     /// What a profile wants.
     pub fn new(declared: Declared, settings: &Settings, surroundings: &Surroundings) -> Self {
-        let Declared { profile, file, line } = declared;
+        let Declared {
+            profile,
+            file,
+            line,
+        } = declared;
         let written = profile.metadata;
         let namespace = written
             .namespace
@@ -82,26 +90,58 @@ impl Case {
         };
         let status = live.and_then(|live| live.status.clone());
         // Where the objects are already, the operator's default region is known.
-        let region = status.as_ref().and_then(|status| status.region.clone()).or_else(|| settings.region.clone());
-        let profile = ObservabilityProfile { metadata, spec: profile.spec, status };
-        let desired = validate(&profile, &surroundings.rights(&namespace), region.as_deref());
-        Self { reference: ProfileRef::new(namespace, name), profile, desired, view: None, file, line }
+        let region = status
+            .as_ref()
+            .and_then(|status| status.region.clone())
+            .or_else(|| settings.region.clone());
+        let profile = ObservabilityProfile {
+            metadata,
+            spec: profile.spec,
+            status,
+        };
+        let desired = validate(
+            &profile,
+            &surroundings.rights(&namespace),
+            region.as_deref(),
+        );
+        Self {
+            reference: reference(&profile),
+            profile,
+            desired,
+            view: None,
+            file,
+            line,
+        }
     }
 
     /// Looks at the account, unless the operator would not.
     ///
     /// # Errors
     /// The call that failed.
-    pub async fn observed(mut self, accounts: &Accounts, not_before: Instant) -> Result<Self, Error> {
-        if let Some(desired) = self.desired.as_ref().ok().filter(|desired| self.concerns_aws(desired)) {
+    pub async fn observed(
+        mut self,
+        accounts: &Accounts,
+        not_before: Instant,
+    ) -> Result<Self, Error> {
+        if let Some(desired) = self
+            .desired
+            .as_ref()
+            .ok()
+            .filter(|desired| self.concerns_aws(desired))
+        {
             let view = view(desired, self.profile.status.as_ref(), accounts, not_before).await;
-            self.view = Some(view.map_err(|error| Error::Account { profile: self.reference.clone(), error })?);
+            self.view = Some(view.map_err(|error| Error::Account {
+                profile: self.reference.clone(),
+                error,
+            })?);
         }
         Ok(self)
     }
 
     fn concerns_aws(&self, desired: &Desired) -> bool {
-        let declares = Kind::ALL.iter().any(|kind| desired.names(*kind).next().is_some());
+        let declares = Kind::ALL
+            .iter()
+            .any(|kind| desired.names(*kind).next().is_some());
         let remembers = self.profile.status.as_ref().is_some_and(remembers);
         desired.mode != Mode::Suspended
             && !desired.deleting
@@ -113,18 +153,15 @@ fn remembers(status: &ObservabilityProfileStatus) -> bool {
     !(status.groups.is_empty() && status.sampling_rules.is_empty() && status.log_groups.is_empty())
 }
 
-/// The identity with which the operator would make the profile's calls.
-pub fn identity(desired: &Desired) -> Identity {
-    Identity { role_arn: desired.role_arn.clone(), region: desired.region.clone() }
-}
-
 async fn view(
     desired: &Desired,
     status: Option<&ObservabilityProfileStatus>,
     accounts: &Accounts,
     not_before: Instant,
 ) -> Result<View, AwsError> {
-    let account = accounts.get(&identity(desired), &desired.profile.namespace).await?;
+    let account = accounts
+        .get(&identity_of(desired), &desired.profile.namespace)
+        .await?;
     let memory = match status.filter(|status| status.account_id.is_some()) {
         Some(status) => status.clone(),
         None => suspects(&account, desired, not_before).await?,
@@ -142,7 +179,9 @@ async fn suspects(
     not_before: Instant,
 ) -> Result<ObservabilityProfileStatus, AwsError> {
     let namespace = &desired.profile.namespace;
-    let all = account.observe(&Default::default(), not_before, namespace).await?;
+    let all = account
+        .observe(&Default::default(), not_before, namespace)
+        .await?;
     let item = |name: String| ItemStatus {
         name,
         arn: None,
@@ -153,7 +192,11 @@ async fn suspects(
     Ok(ObservabilityProfileStatus {
         groups: all.groups.into_keys().map(item).collect(),
         sampling_rules: all.rules.into_keys().map(item).collect(),
-        log_groups: log_groups(account, &desired.profile).await?.into_iter().map(item).collect(),
+        log_groups: log_groups(account, &desired.profile)
+            .await?
+            .into_iter()
+            .map(item)
+            .collect(),
         ..ObservabilityProfileStatus::default()
     })
 }
@@ -175,10 +218,20 @@ async fn log_groups(account: &Account, profile: &ProfileRef) -> Result<Vec<Strin
         let page = account
             .caller
             .call(Operation::LIST_LOG_GROUPS, &profile.namespace, || {
-                account.logs.list_log_groups().log_group_tags(filter.clone()).set_next_token(token.clone()).send()
+                account
+                    .logs
+                    .list_log_groups()
+                    .log_group_tags(filter.clone())
+                    .set_next_token(token.clone())
+                    .send()
             })
             .await?;
-        names.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+        names.extend(
+            page.log_groups()
+                .iter()
+                .filter_map(|group| group.log_group_name())
+                .map(str::to_owned),
+        );
         token = page.next_token;
         if token.is_none() {
             break;

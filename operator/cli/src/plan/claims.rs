@@ -9,8 +9,9 @@ use tracewright_core::identity::{OwnerTags, ProfileRef};
 use tracewright_core::observed::{Claims, Observed, Quotas, Seen, Tags};
 
 use super::Settings;
-use super::case::{Case, Place, identity};
+use super::case::{Case, Place};
 use super::cluster::Surroundings;
+use crate::operator::world::{identity_of, reference};
 
 /// Stands for the id of a cluster that nothing tells. No cluster has this name.
 const UNKNOWN_CLUSTER: &str = "(this cluster)";
@@ -41,13 +42,19 @@ impl Claimants {
     #[must_use]
     pub fn new(cases: &[Case], settings: &Settings, surroundings: &Surroundings) -> Self {
         let mut all = Self {
-            cluster: settings.cluster_name.clone().or_else(|| surroundings.id.clone()),
+            cluster: settings
+                .cluster_name
+                .clone()
+                .or_else(|| surroundings.id.clone()),
             living: cases.iter().map(|case| case.reference.clone()).collect(),
             claimants: claimants(cases, settings, surroundings),
             assumptions: missing_namespaces(cases, surroundings),
         };
-        let marks: Vec<OwnerTags> =
-            cases.iter().filter_map(|case| case.view.as_ref()).flat_map(|view| marks(&view.observed)).collect();
+        let marks: Vec<OwnerTags> = cases
+            .iter()
+            .filter_map(|case| case.view.as_ref())
+            .flat_map(|view| marks(&view.observed))
+            .collect();
         if all.cluster.is_none() {
             let (cluster, sentence) = told_by(&marks, &all.living);
             all.cluster = cluster;
@@ -56,7 +63,9 @@ impl Claimants {
         match &surroundings.profiles {
             Some(profiles) => all.living.extend(profiles.iter().map(reference)),
             None => {
-                let ours = marks.into_iter().filter(|mark| Some(&mark.cluster) == all.cluster.as_ref());
+                let ours = marks
+                    .into_iter()
+                    .filter(|mark| Some(&mark.cluster) == all.cluster.as_ref());
                 all.living.extend(ours.map(|mark| mark.profile));
             }
         }
@@ -69,7 +78,10 @@ impl Claimants {
         let mut there: Vec<&Claimant> = self
             .claimants
             .iter()
-            .filter(|other| other.account.as_ref() == Some(&place.account) && other.desired.region == place.region)
+            .filter(|other| {
+                other.account.as_ref() == Some(&place.account)
+                    && other.desired.region == place.region
+            })
             .filter(|other| !other.desired.deleting)
             .collect();
         // The sort is stable: of those that are to be made, the first comes first.
@@ -77,44 +89,78 @@ impl Claimants {
         let mut oldest = BTreeMap::new();
         for other in there {
             for (kind, name) in other.desired.claims() {
-                oldest.entry((kind, name.to_owned())).or_insert_with(|| other.desired.profile.clone());
+                oldest
+                    .entry((kind, name.to_owned()))
+                    .or_insert_with(|| other.desired.profile.clone());
             }
         }
-        let cluster = self.cluster.clone().unwrap_or_else(|| UNKNOWN_CLUSTER.to_owned());
-        Claims { cluster, living: self.living.clone(), oldest, quotas }
+        let cluster = self
+            .cluster
+            .clone()
+            .unwrap_or_else(|| UNKNOWN_CLUSTER.to_owned());
+        Claims {
+            cluster,
+            living: self.living.clone(),
+            oldest,
+            quotas,
+        }
     }
 }
 
 fn claimants(cases: &[Case], settings: &Settings, surroundings: &Surroundings) -> Vec<Claimant> {
     let reached: HashMap<_, _> = cases
         .iter()
-        .filter_map(|case| Some((identity(case.desired.as_ref().ok()?), case.view.as_ref()?.account.id.clone())))
+        .filter_map(|case| {
+            Some((
+                identity_of(case.desired.as_ref().ok()?),
+                case.view.as_ref()?.account.id.clone(),
+            ))
+        })
         .collect();
-    let planned = cases.iter().map(|case| (&case.profile, case.desired.clone()));
+    let planned = cases
+        .iter()
+        .map(|case| (&case.profile, case.desired.clone()));
     let others = surroundings.profiles.iter().flatten();
-    let others = others.filter(|profile| !cases.iter().any(|case| case.reference == reference(profile)));
+    let others = others.filter(|profile| {
+        !cases
+            .iter()
+            .any(|case| case.reference == reference(profile))
+    });
     let others = others.map(|profile| {
         let rights = surroundings.rights(profile.metadata.namespace.as_deref().unwrap_or_default());
-        (profile, validate(profile, &rights, settings.region.as_deref()))
+        (
+            profile,
+            validate(profile, &rights, settings.region.as_deref()),
+        )
     });
     let claimant = |(profile, desired): (&ObservabilityProfile, Result<Desired, _>)| {
         let desired = desired.ok()?;
-        let told = profile.status.as_ref().and_then(|status| status.account_id.clone());
-        let account = told.or_else(|| reached.get(&identity(&desired)).cloned());
-        Some(Claimant { desired, account, born: profile.metadata.creation_timestamp.as_ref().map(|time| time.0) })
+        let told = profile
+            .status
+            .as_ref()
+            .and_then(|status| status.account_id.clone());
+        let account = told.or_else(|| reached.get(&identity_of(&desired)).cloned());
+        Some(Claimant {
+            desired,
+            account,
+            born: profile
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|time| time.0),
+        })
     };
     planned.chain(others).filter_map(claimant).collect()
 }
 
-fn reference(profile: &ObservabilityProfile) -> ProfileRef {
-    let metadata = &profile.metadata;
-    ProfileRef::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
-
 fn missing_namespaces(cases: &[Case], surroundings: &Surroundings) -> Vec<String> {
-    let Some(namespaces) = &surroundings.namespaces else { return Vec::new() };
+    let Some(namespaces) = &surroundings.namespaces else {
+        return Vec::new();
+    };
     let named: BTreeSet<&String> = cases.iter().map(|case| &case.reference.namespace).collect();
-    let missing = named.into_iter().filter(|namespace| !namespaces.contains_key(*namespace));
+    let missing = named
+        .into_iter()
+        .filter(|namespace| !namespaces.contains_key(*namespace));
     missing
         .map(|namespace| {
             format!("the namespace {namespace} does not exist yet: assumed that it allows no roles and no adoption")
@@ -132,7 +178,9 @@ fn marks(observed: &Observed) -> impl Iterator<Item = OwnerTags> {
     }
     let groups = observed.groups.values().filter_map(mark);
     let rules = observed.rules.values().filter_map(mark);
-    groups.chain(rules).chain(observed.log_groups.values().filter_map(mark))
+    groups
+        .chain(rules)
+        .chain(observed.log_groups.values().filter_map(mark))
 }
 
 /// The cluster whose marks name the planned profiles, if it is one, and what to say about it.
@@ -141,9 +189,14 @@ fn told_by(marks: &[OwnerTags], planned: &BTreeSet<ProfileRef>) -> (Option<Strin
     let clusters: BTreeSet<&String> = mine.map(|mark| &mark.cluster).collect();
     let mut clusters = clusters.into_iter();
     match (clusters.next(), clusters.next()) {
-        (None, _) => (None, "assumed: the profiles hold nothing in AWS yet, because no tag names them".to_owned()),
+        (None, _) => (
+            None,
+            "assumed: the profiles hold nothing in AWS yet, because no tag names them".to_owned(),
+        ),
         (Some(cluster), None) => {
-            let sentence = format!("assumed: the cluster is {cluster}, as the tags of the profiles' objects say");
+            let sentence = format!(
+                "assumed: the cluster is {cluster}, as the tags of the profiles' objects say"
+            );
             (Some(cluster.clone()), sentence)
         }
         (Some(one), Some(other)) => (
@@ -175,20 +228,35 @@ mod tests {
     }
 
     fn holder(claimants: &[Claimant]) -> Option<String> {
-        let all = Claimants { claimants: claimants.to_vec(), ..Claimants::default() };
-        let place = Place { account: "1".to_owned(), region: "us-east-1".to_owned() };
+        let all = Claimants {
+            claimants: claimants.to_vec(),
+            ..Claimants::default()
+        };
+        let place = Place {
+            account: "1".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
         let claims = all.claims(&place, Quotas::default());
-        claims.oldest.get(&(Kind::LogGroup, "shared".to_owned())).map(|profile| profile.name.clone())
+        claims
+            .oldest
+            .get(&(Kind::LogGroup, "shared".to_owned()))
+            .map(|profile| profile.name.clone())
     }
 
     #[test]
     fn a_name_goes_to_the_oldest_profile_of_the_account_and_a_new_one_is_the_youngest() {
         let (new, newer) = (claimant("new", "1", None), claimant("newer", "1", None));
-        let (young, old) = (claimant("young", "1", Some(2)), claimant("old", "1", Some(1)));
+        let (young, old) = (
+            claimant("young", "1", Some(2)),
+            claimant("old", "1", Some(1)),
+        );
         let elsewhere = claimant("elsewhere", "2", Some(0));
         let all = [new.clone(), newer.clone(), young, old, elsewhere.clone()];
         assert_eq!(holder(&all).as_deref(), Some("old"));
-        assert_eq!(holder(&[new, newer, elsewhere.clone()]).as_deref(), Some("new"));
+        assert_eq!(
+            holder(&[new, newer, elsewhere.clone()]).as_deref(),
+            Some("new")
+        );
         assert_eq!(holder(&[elsewhere]), None);
     }
 
@@ -208,7 +276,10 @@ mod tests {
         };
         let planned = BTreeSet::from([ProfileRef::new("ns", "mine")]);
         let told = |marks: &[OwnerTags]| told_by(marks, &planned).0;
-        assert_eq!(told(&[mark("a", "mine"), mark("b", "other"), mark("a", "mine")]).as_deref(), Some("a"));
+        assert_eq!(
+            told(&[mark("a", "mine"), mark("b", "other"), mark("a", "mine")]).as_deref(),
+            Some("a")
+        );
         assert_eq!(told(&[mark("a", "mine"), mark("b", "mine")]), None);
         assert_eq!(told(&[mark("a", "other")]), None);
     }

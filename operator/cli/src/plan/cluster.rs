@@ -47,14 +47,19 @@ impl Surroundings {
             "assumed: the namespaces allow every name, role and adoption that the profiles ask for",
             "assumed: no other profile holds or claims the declared names, unless tags in AWS say so",
         ];
-        Self { assumptions: assumptions.map(str::to_owned).into(), ..Self::default() }
+        Self {
+            assumptions: assumptions.map(str::to_owned).into(),
+            ..Self::default()
+        }
     }
 
     /// Looks at the cluster of the kubeconfig, or of the pod that this runs in.
     pub async fn look() -> Self {
         let mut config = match Config::infer().await {
             Ok(config) => config,
-            Err(error) => return Self::assumed(&format!("no cluster is configured ({})", chain(&error))),
+            Err(error) => {
+                return Self::assumed(&format!("no cluster is configured ({})", chain(&error)));
+            }
         };
         let (server, namespace) = (config.cluster_url.clone(), config.default_namespace.clone());
         let looked = async {
@@ -63,9 +68,18 @@ impl Surroundings {
             read(&Client::try_from(config)?).await
         };
         match tokio::time::timeout(TIMEOUT, looked).await {
-            Ok(Ok(surroundings)) => Self { namespace: Some(namespace), ..surroundings },
-            Ok(Err(error)) => Self::assumed(&format!("the cluster {server} cannot be read: {}", chain(&error))),
-            Err(_) => Self::assumed(&format!("the cluster {server} does not answer within {} s", TIMEOUT.as_secs())),
+            Ok(Ok(surroundings)) => Self {
+                namespace: Some(namespace),
+                ..surroundings
+            },
+            Ok(Err(error)) => Self::assumed(&format!(
+                "the cluster {server} cannot be read: {}",
+                chain(&error)
+            )),
+            Err(_) => Self::assumed(&format!(
+                "the cluster {server} does not answer within {} s",
+                TIMEOUT.as_secs()
+            )),
         }
     }
 
@@ -82,7 +96,8 @@ impl Surroundings {
     #[must_use]
     pub fn profile(&self, namespace: &str, name: &str) -> Option<&ObservabilityProfile> {
         self.profiles.iter().flatten().find(|profile| {
-            profile.metadata.namespace.as_deref() == Some(namespace) && profile.metadata.name.as_deref() == Some(name)
+            profile.metadata.namespace.as_deref() == Some(namespace)
+                && profile.metadata.name.as_deref() == Some(name)
         })
     }
 }
@@ -90,7 +105,10 @@ impl Surroundings {
 /// The rights of a namespace that allows everything.
 fn everything() -> Rights {
     let any = |key: &str| (key.to_owned(), "*".to_owned());
-    Rights::read(&BTreeMap::from([any(annotation::ALLOWED_ROLE_ARNS), any(annotation::ALLOW_ADOPT)]))
+    Rights::read(&BTreeMap::from([
+        any(annotation::ALLOWED_ROLE_ARNS),
+        any(annotation::ALLOW_ADOPT),
+    ]))
 }
 
 async fn read(client: &Client) -> Result<Surroundings, kube::Error> {
@@ -131,7 +149,10 @@ async fn namespaces(client: &Client) -> Result<BTreeMap<String, Rights>, kube::E
     let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     let rights = |namespace: PartialObjectMeta<Namespace>| {
         let annotations = namespace.metadata.annotations.unwrap_or_default();
-        (namespace.metadata.name.unwrap_or_default(), Rights::read(&annotations))
+        (
+            namespace.metadata.name.unwrap_or_default(),
+            Rights::read(&annotations),
+        )
     };
     Ok(pages(&api).await?.into_iter().map(rights).collect())
 }

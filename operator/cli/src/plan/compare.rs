@@ -44,16 +44,19 @@ pub fn compare(
                     carry_out(&mut observed, *kind, name, arn, step);
                 }
                 let plan = diff(desired, &observed, &claimants.claims(&place, quotas));
-                advice = advise(&case.profile.spec, &other_rules(cases, case, &observed, &plan));
+                advice = advise(
+                    &case.profile.spec,
+                    &other_rules(cases, case, &observed, &plan),
+                );
                 costs = estimates(desired, &observed, &plan, accounts, view);
                 if desired.mode == Mode::Apply {
                     before.extend(writings(&plan));
                 }
                 Outcome::Compared { place, plan }
             }
-            (Ok(desired), None) if desired.deleting => {
-                Outcome::NotCompared("it is being deleted in the cluster: apply it again once it is gone")
-            }
+            (Ok(desired), None) if desired.deleting => Outcome::NotCompared(
+                "it is being deleted in the cluster: apply it again once it is gone",
+            ),
             (Ok(desired), None) if desired.mode == Mode::Suspended => {
                 Outcome::NotCompared("spec.mode is Suspended: nothing is observed or written")
             }
@@ -76,7 +79,10 @@ pub fn compare(
 fn writings(plan: &Plan<Pending>) -> impl Iterator<Item = Writing> {
     plan.writes().flat_map(|(object, write)| {
         let arn = object.arn.clone().unwrap_or_default();
-        write.steps.iter().map(move |step| (object.kind, object.name.clone(), arn.clone(), step.clone()))
+        write
+            .steps
+            .iter()
+            .map(move |step| (object.kind, object.name.clone(), arn.clone(), step.clone()))
     })
 }
 
@@ -88,13 +94,24 @@ fn estimates(
     accounts: &[AccountTraffic],
     view: &View,
 ) -> BTreeMap<String, Estimate> {
-    let mut accounts = accounts.iter().filter(|account| account.place == view.place());
-    let Some(Ok(Some(traffic))) = accounts.next().map(|account| &account.traffic) else { return BTreeMap::new() };
+    let mut accounts = accounts
+        .iter()
+        .filter(|account| account.place == view.place());
+    let Some(Ok(Some(traffic))) = accounts.next().map(|account| &account.traffic) else {
+        return BTreeMap::new();
+    };
     let estimate = |name: &String| {
         let item = desired.rules.iter().find(|item| item.name == *name)?;
-        let mut objects = plan.objects.iter().filter(|object| object.kind == Kind::SamplingRule);
+        let mut objects = plan
+            .objects
+            .iter()
+            .filter(|object| object.kind == Kind::SamplingRule);
         let verdict = &objects.find(|object| object.name == *name)?.verdict;
         traffic.estimate(name, &item.spec, &observed.rules.get(name)?.state, verdict)
     };
-    desired.rules.iter().filter_map(|item| Some((item.name.clone(), estimate(&item.name)?))).collect()
+    desired
+        .rules
+        .iter()
+        .filter_map(|item| Some((item.name.clone(), estimate(&item.name)?)))
+        .collect()
 }

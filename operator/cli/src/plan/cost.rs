@@ -69,7 +69,10 @@ pub struct Monthly {
 impl Monthly {
     fn of(sampled_per_second: f64) -> Self {
         let traces = sampled_per_second * SECONDS_PER_MONTH;
-        Self { traces, usd: traces * USD_PER_MILLION / 1e6 }
+        Self {
+            traces,
+            usd: traces * USD_PER_MILLION / 1e6,
+        }
     }
 }
 
@@ -83,18 +86,32 @@ impl Traffic {
         for _ in 0..MAX_PAGES {
             let page = account
                 .caller
-                .call(Operation::GET_SAMPLING_STATISTIC_SUMMARIES, namespace, || {
-                    account.xray.get_sampling_statistic_summaries().set_next_token(token.clone()).send()
-                })
+                .call(
+                    Operation::GET_SAMPLING_STATISTIC_SUMMARIES,
+                    namespace,
+                    || {
+                        account
+                            .xray
+                            .get_sampling_statistic_summaries()
+                            .set_next_token(token.clone())
+                            .send()
+                    },
+                )
                 .await?;
-            windows.extend(page.sampling_statistic_summaries().iter().filter_map(|summary| {
-                let at = Timestamp::from_millisecond(summary.timestamp()?.to_millis().ok()?).ok()?;
-                let counts = Counts {
-                    requests: summary.request_count().into(),
-                    sampled: summary.sampled_count().into(),
-                };
-                Some((at, summary.rule_name()?.to_owned(), counts))
-            }));
+            windows.extend(
+                page.sampling_statistic_summaries()
+                    .iter()
+                    .filter_map(|summary| {
+                        let at =
+                            Timestamp::from_millisecond(summary.timestamp()?.to_millis().ok()?)
+                                .ok()?;
+                        let counts = Counts {
+                            requests: summary.request_count().into(),
+                            sampled: summary.sampled_count().into(),
+                        };
+                        Some((at, summary.rule_name()?.to_owned(), counts))
+                    }),
+            );
             token = page.next_token;
             if token.is_none() {
                 break;
@@ -129,19 +146,38 @@ impl Traffic {
 
     /// A rule, as it is and as the verdict makes it. `None`: no request matched it.
     #[must_use]
-    pub fn estimate(&self, rule: &str, spec: &RuleSpec, state: &CustomRule, verdict: &Verdict) -> Option<Estimate> {
+    pub fn estimate(
+        &self,
+        rule: &str,
+        spec: &RuleSpec,
+        state: &CustomRule,
+        verdict: &Verdict,
+    ) -> Option<Estimate> {
         let counts = self.rules.get(rule).filter(|counts| counts.requests > 0)?;
         let requests_per_second = self.per_second(counts.requests);
         let then = match verdict {
             Verdict::Synced | Verdict::Held { .. } => Then::Same,
             Verdict::Write(write) if rematches(write) => Then::Unknown,
-            Verdict::Write(write) if write.changes.iter().any(|change| RATES.contains(&change.field)) => {
+            Verdict::Write(write)
+                if write
+                    .changes
+                    .iter()
+                    .any(|change| RATES.contains(&change.field)) =>
+            {
                 let (fixed_rate, reservoir_size) = rates(spec, state);
-                Then::Becomes(Monthly::of(sampled(requests_per_second, fixed_rate, reservoir_size)))
+                Then::Becomes(Monthly::of(sampled(
+                    requests_per_second,
+                    fixed_rate,
+                    reservoir_size,
+                )))
             }
             Verdict::Write(_) => Then::Same,
         };
-        Some(Estimate { requests_per_second, now: Monthly::of(self.per_second(counts.sampled)), then })
+        Some(Estimate {
+            requests_per_second,
+            now: Monthly::of(self.per_second(counts.sampled)),
+            then,
+        })
     }
 
     fn per_second(&self, count: i64) -> f64 {
@@ -154,13 +190,18 @@ const RATES: [&str; 2] = ["fixedRate", "reservoirSize"];
 
 /// Whether a write changes which requests match the rule.
 fn rematches(write: &Write) -> bool {
-    write.changes.iter().any(|change| !RATES.contains(&change.field) && !["tags", "rateBoost"].contains(&change.field))
+    write.changes.iter().any(|change| {
+        !RATES.contains(&change.field) && !["tags", "rateBoost"].contains(&change.field)
+    })
 }
 
 fn rates(spec: &RuleSpec, state: &CustomRule) -> (f64, i32) {
     match spec {
         RuleSpec::Custom(rule) => (rule.fixed_rate, rule.reservoir_size),
-        RuleSpec::Default { fixed_rate, reservoir_size } => (*fixed_rate, *reservoir_size),
+        RuleSpec::Default {
+            fixed_rate,
+            reservoir_size,
+        } => (*fixed_rate, *reservoir_size),
         RuleSpec::Observed { .. } => (state.fixed_rate, state.reservoir_size),
     }
 }
@@ -178,18 +219,33 @@ mod tests {
 
     fn traffic(windows: &[(i64, &str, i64, i64)]) -> Option<Traffic> {
         let window = |(second, rule, requests, sampled): &(i64, &str, i64, i64)| {
-            let counts = Counts { requests: *requests, sampled: *sampled };
-            (Timestamp::from_second(*second).unwrap(), (*rule).to_owned(), counts)
+            let counts = Counts {
+                requests: *requests,
+                sampled: *sampled,
+            };
+            (
+                Timestamp::from_second(*second).unwrap(),
+                (*rule).to_owned(),
+                counts,
+            )
         };
         Traffic::of(windows.iter().map(window).collect())
     }
 
     fn custom(fixed_rate: f64, reservoir_size: i32) -> CustomRule {
-        CustomRule { fixed_rate, reservoir_size, ..CustomRule::default() }
+        CustomRule {
+            fixed_rate,
+            reservoir_size,
+            ..CustomRule::default()
+        }
     }
 
     fn update(fields: &[&'static str]) -> Verdict {
-        let change = |field: &&'static str| FieldChange { field, from: None, to: None };
+        let change = |field: &&'static str| FieldChange {
+            field,
+            from: None,
+            to: None,
+        };
         Verdict::Write(Write {
             action: Action::Update,
             steps: Vec::new(),
@@ -200,13 +256,34 @@ mod tests {
     #[test]
     fn what_was_sampled_in_the_windows_is_extrapolated_to_a_month() {
         // 40 s, in two windows of which only the first and the last were reported.
-        let traffic = traffic(&[(1000, "a", 300, 30), (1030, "a", 100, 10), (1030, "other", 5, 5)]).unwrap();
-        assert_eq!((traffic.from.as_second(), traffic.until.as_second()), (1000, 1040));
+        let traffic = traffic(&[
+            (1000, "a", 300, 30),
+            (1030, "a", 100, 10),
+            (1030, "other", 5, 5),
+        ])
+        .unwrap();
+        assert_eq!(
+            (traffic.from.as_second(), traffic.until.as_second()),
+            (1000, 1040)
+        );
         let rule = custom(0.1, 0);
-        let estimate = traffic.estimate("a", &RuleSpec::Custom(rule.clone()), &rule, &Verdict::Synced).unwrap();
+        let estimate = traffic
+            .estimate(
+                "a",
+                &RuleSpec::Custom(rule.clone()),
+                &rule,
+                &Verdict::Synced,
+            )
+            .unwrap();
         assert_eq!(estimate.requests_per_second, 10.0);
         // 1 a second for 730 hours, at 5 dollars a million.
-        assert_eq!(estimate.now, Monthly { traces: 2_628_000.0, usd: 13.14 });
+        assert_eq!(
+            estimate.now,
+            Monthly {
+                traces: 2_628_000.0,
+                usd: 13.14
+            }
+        );
         assert_eq!(estimate.then, Then::Same);
         assert_eq!(traffic.total().traces, 45.0 / 40.0 * 2_628_000.0);
     }
@@ -215,10 +292,25 @@ mod tests {
     fn a_changed_rate_is_estimated_by_reservoir_and_rate() {
         let traffic = traffic(&[(1000, "a", 100, 60)]).unwrap();
         let (state, wanted) = (custom(0.2, 5), custom(0.5, 2));
-        let estimate = |fields| traffic.estimate("a", &RuleSpec::Custom(wanted.clone()), &state, &update(fields)).unwrap();
+        let estimate = |fields| {
+            traffic
+                .estimate(
+                    "a",
+                    &RuleSpec::Custom(wanted.clone()),
+                    &state,
+                    &update(fields),
+                )
+                .unwrap()
+        };
         // 10 requests a second: 2 from the reservoir, half of the other 8.
-        let six = Monthly { traces: 6.0 * SECONDS_PER_MONTH, usd: 6.0 * SECONDS_PER_MONTH * 5.0 / 1e6 };
-        assert_eq!(estimate(&["fixedRate", "reservoirSize", "tags"]).then, Then::Becomes(six));
+        let six = Monthly {
+            traces: 6.0 * SECONDS_PER_MONTH,
+            usd: 6.0 * SECONDS_PER_MONTH * 5.0 / 1e6,
+        };
+        assert_eq!(
+            estimate(&["fixedRate", "reservoirSize", "tags"]).then,
+            Then::Becomes(six)
+        );
         assert_eq!(estimate(&["tags"]).then, Then::Same);
         assert_eq!(estimate(&["fixedRate", "urlPath"]).then, Then::Unknown);
         assert_eq!(estimate(&["priority"]).then, Then::Unknown);
@@ -226,10 +318,18 @@ mod tests {
 
     #[test]
     fn a_reservoir_larger_than_the_traffic_samples_everything() {
-        for (requests, rate, reservoir, expected) in
-            [(3.0, 0.1, 5, 3.0), (0.0, 0.5, 5, 0.0), (10.0, 0.0, 1, 1.0), (10.0, 1.0, 0, 10.0), (10.0, 0.1, 5, 5.5)]
-        {
-            assert_eq!(sampled(requests, rate, reservoir), expected, "{requests} {rate} {reservoir}");
+        for (requests, rate, reservoir, expected) in [
+            (3.0, 0.1, 5, 3.0),
+            (0.0, 0.5, 5, 0.0),
+            (10.0, 0.0, 1, 1.0),
+            (10.0, 1.0, 0, 10.0),
+            (10.0, 0.1, 5, 5.5),
+        ] {
+            assert_eq!(
+                sampled(requests, rate, reservoir),
+                expected,
+                "{requests} {rate} {reservoir}"
+            );
         }
     }
 
@@ -239,7 +339,15 @@ mod tests {
         let traffic = traffic(&[(1000, "other", 1, 1), (1000, "idle", 0, 0)]).unwrap();
         let rule = custom(0.1, 1);
         for name in ["a", "idle"] {
-            assert_eq!(traffic.estimate(name, &RuleSpec::Custom(rule.clone()), &rule, &Verdict::Synced), None);
+            assert_eq!(
+                traffic.estimate(
+                    name,
+                    &RuleSpec::Custom(rule.clone()),
+                    &rule,
+                    &Verdict::Synced
+                ),
+                None
+            );
         }
     }
 }

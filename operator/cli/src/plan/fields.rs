@@ -36,14 +36,22 @@ pub fn fields(write: &Write) -> Vec<Field> {
     if write.changes.is_empty() {
         return write.steps.iter().flat_map(set_by).collect();
     }
-    let field = |FieldChange { field, from, to }: &FieldChange| Field { name: field, from: from.clone(), to: to.clone() };
+    let field = |FieldChange { field, from, to }: &FieldChange| Field {
+        name: field,
+        from: from.clone(),
+        to: to.clone(),
+    };
     write.changes.iter().map(field).collect()
 }
 
 fn set_by(step: &Step) -> Vec<Field> {
     let mut set = Set::default();
     match step {
-        Step::CreateGroup { filter_expression, insights, tags } => {
+        Step::CreateGroup {
+            filter_expression,
+            insights,
+            tags,
+        } => {
             set.to("filterExpression", filter_expression);
             if let Some((enabled, notifications)) = insights {
                 set.to("insights.enabled", enabled);
@@ -55,21 +63,34 @@ fn set_by(step: &Step) -> Vec<Field> {
             set.rule(rule);
             set.tags(tags);
         }
-        Step::CreateLogGroup { class, kms_key_arn, deletion_protection, tags } => {
+        Step::CreateLogGroup {
+            class,
+            kms_key_arn,
+            deletion_protection,
+            tags,
+        } => {
             match class {
                 Some(LogGroupClass::Standard) => set.to("class", "STANDARD"),
                 Some(LogGroupClass::InfrequentAccess) => set.to("class", "INFREQUENT_ACCESS"),
                 None => {}
             }
             kms_key_arn.iter().for_each(|arn| set.to("kmsKeyArn", arn));
-            deletion_protection.iter().for_each(|protected| set.to("deletionProtection", protected));
+            deletion_protection
+                .iter()
+                .for_each(|protected| set.to("deletionProtection", protected));
             set.tags(tags);
         }
         Step::PutRetentionPolicy { days } => set.to("retentionInDays", days),
         // The rule `Default` on its way back to what AWS ships.
-        Step::UpdateSamplingRule(RuleUpdate { fixed_rate, reservoir_size, .. }) => {
+        Step::UpdateSamplingRule(RuleUpdate {
+            fixed_rate,
+            reservoir_size,
+            ..
+        }) => {
             fixed_rate.iter().for_each(|rate| set.to("fixedRate", rate));
-            reservoir_size.iter().for_each(|size| set.to("reservoirSize", size));
+            reservoir_size
+                .iter()
+                .for_each(|size| set.to("reservoirSize", size));
         }
         Step::UpdateGroup { .. }
         | Step::DeleteGroup
@@ -88,11 +109,17 @@ struct Set(Vec<Field>);
 
 impl Set {
     fn to(&mut self, name: &'static str, value: impl ToString) {
-        self.0.push(Field { name, from: None, to: Some(value.to_string()) });
+        self.0.push(Field {
+            name,
+            from: None,
+            to: Some(value.to_string()),
+        });
     }
 
     fn tags(&mut self, tags: &TagMap) {
-        let own = tags.iter().filter(|(key, _)| !tag::ALL.contains(&key.as_str()));
+        let own = tags
+            .iter()
+            .filter(|(key, _)| !tag::ALL.contains(&key.as_str()));
         let own: Vec<String> = own.map(|(key, value)| format!("{key}={value}")).collect();
         if !own.is_empty() {
             self.to("tags", own.join(","));
@@ -130,11 +157,20 @@ impl Set {
             }
         }
         if !attributes.is_empty() {
-            let attributes: Vec<String> = attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let attributes: Vec<String> = attributes
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
             self.to("attributes", attributes.join(","));
         }
         if let Some(boost) = rate_boost {
-            self.to("rateBoost", format!("maxRate {}, cooldownWindowMinutes {}", boost.max_rate, boost.cooldown_window_minutes));
+            self.to(
+                "rateBoost",
+                format!(
+                    "maxRate {}, cooldownWindowMinutes {}",
+                    boost.max_rate, boost.cooldown_window_minutes
+                ),
+            );
         }
     }
 }
@@ -146,7 +182,14 @@ mod tests {
     use tracewright_core::plan::Action;
 
     fn told(action: Action, steps: Vec<Step>, changes: Vec<FieldChange>) -> Vec<String> {
-        fields(&Write { action, steps, changes }).iter().map(Field::to_string).collect()
+        fields(&Write {
+            action,
+            steps,
+            changes,
+        })
+        .iter()
+        .map(Field::to_string)
+        .collect()
     }
 
     #[test]
@@ -165,9 +208,17 @@ mod tests {
             ..CustomRule::default()
         };
         let tags = BTreeMap::from([(tag::CLUSTER, "c"), ("team", "a")]);
-        let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let tags = tags
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
         assert_eq!(
-            told(Action::Create, vec![Step::CreateSamplingRule { rule, tags }], vec![]).join(", "),
+            told(
+                Action::Create,
+                vec![Step::CreateSamplingRule { rule, tags }],
+                vec![]
+            )
+            .join(", "),
             "priority: 9000, fixedRate: 0.1, reservoirSize: 5, serviceName: backend-flask, httpMethod: GET, tags: team=a"
         );
     }
@@ -181,7 +232,10 @@ mod tests {
             tags: TagMap::new(),
         };
         let steps = vec![create, Step::PutRetentionPolicy { days: 7 }];
-        assert_eq!(told(Action::Create, steps, vec![]), ["deletionProtection: true", "retentionInDays: 7"]);
+        assert_eq!(
+            told(Action::Create, steps, vec![]),
+            ["deletionProtection: true", "retentionInDays: 7"]
+        );
     }
 
     #[test]
@@ -192,8 +246,21 @@ mod tests {
             to: to.map(str::to_owned),
         };
         let steps = || vec![Step::PutRetentionPolicy { days: 7 }];
-        assert_eq!(told(Action::Update, steps(), vec![change(Some("0.1"), Some("0.5"))]), ["fixedRate: 0.1 -> 0.5"]);
-        assert_eq!(told(Action::Update, steps(), vec![change(None, Some("0.5"))]), ["fixedRate: 0.5"]);
-        assert_eq!(told(Action::Update, steps(), vec![change(Some("0.1"), None)]), ["fixedRate: 0.1 -> (none)"]);
+        assert_eq!(
+            told(
+                Action::Update,
+                steps(),
+                vec![change(Some("0.1"), Some("0.5"))]
+            ),
+            ["fixedRate: 0.1 -> 0.5"]
+        );
+        assert_eq!(
+            told(Action::Update, steps(), vec![change(None, Some("0.5"))]),
+            ["fixedRate: 0.5"]
+        );
+        assert_eq!(
+            told(Action::Update, steps(), vec![change(Some("0.1"), None)]),
+            ["fixedRate: 0.1 -> (none)"]
+        );
     }
 }

@@ -73,7 +73,9 @@ fn remedy(kind: ErrorKind) -> &'static str {
         ErrorKind::CredentialsMissing => {
             ". Give credentials as to the AWS CLI (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
         }
-        ErrorKind::AccessDenied => ". Allow this action to the identity that makes the plan, which only reads",
+        ErrorKind::AccessDenied => {
+            ". Allow this action to the identity that makes the plan, which only reads"
+        }
         ErrorKind::Unreachable => ". Check the network, the region and --aws-endpoint-url",
         _ => "",
     }
@@ -141,9 +143,10 @@ impl Report {
     #[must_use]
     pub fn finds_anything(&self) -> bool {
         self.profiles.iter().any(|planned| match &planned.outcome {
-            Outcome::Compared { plan, .. } => {
-                plan.objects.iter().any(|object| object.verdict != Verdict::Synced)
-            }
+            Outcome::Compared { plan, .. } => plan
+                .objects
+                .iter()
+                .any(|object| object.verdict != Verdict::Synced),
             Outcome::NotCompared(_) => false,
             Outcome::Invalid(_) => true,
         })
@@ -161,22 +164,35 @@ pub async fn plan(
     surroundings: &Surroundings,
 ) -> Result<Report, Error> {
     let accounts = Accounts::new(
-        Speed { share: RATE_SHARE, overrides: HashMap::new() },
+        Speed {
+            share: RATE_SHARE,
+            overrides: HashMap::new(),
+        },
         // One look says what is there now, and nothing is read twice.
-        inventory::Settings { tag_settle: Duration::ZERO, tag_drift_interval: Duration::MAX },
+        inventory::Settings {
+            tag_settle: Duration::ZERO,
+            tag_drift_interval: Duration::MAX,
+        },
         Arc::new(Metrics::new()),
         Permit::always(),
         settings.endpoint_url.clone(),
     );
     let began = Instant::now();
-    let cases = declared.into_iter().map(|declared| Case::new(declared, settings, surroundings));
+    let cases = declared
+        .into_iter()
+        .map(|declared| Case::new(declared, settings, surroundings));
     let cases = try_join_all(cases.map(|case| case.observed(&accounts, began))).await?;
     let accounts = traffic(&cases).await;
     let claimants = Claimants::new(&cases, settings, surroundings);
     let profiles = compare(&cases, &claimants, &accounts, warnings, settings.quotas);
     let mut assumptions = surroundings.assumptions.clone();
     assumptions.extend(claimants.assumptions);
-    Ok(Report { cluster: claimants.cluster, assumptions, profiles, accounts })
+    Ok(Report {
+        cluster: claimants.cluster,
+        assumptions,
+        profiles,
+        accounts,
+    })
 }
 
 /// Reads the traffic of each account in which sampling rules are declared. Without it there is a plan all the same.
@@ -186,11 +202,18 @@ async fn traffic(cases: &[Case]) -> Vec<AccountTraffic> {
         if let (Ok(desired), Some(view)) = (&case.desired, &case.view)
             && !desired.rules.is_empty()
         {
-            accounts.entry(view.place()).or_insert((&view.account, &case.reference.namespace));
+            accounts
+                .entry(view.place())
+                .or_insert((&view.account, &case.reference.namespace));
         }
     }
-    let reads = accounts.into_iter().map(|(place, (account, namespace))| async move {
-        AccountTraffic { place, traffic: Traffic::read(account, namespace).await }
-    });
+    let reads = accounts
+        .into_iter()
+        .map(|(place, (account, namespace))| async move {
+            AccountTraffic {
+                place,
+                traffic: Traffic::read(account, namespace).await,
+            }
+        });
     join_all(reads).await
 }

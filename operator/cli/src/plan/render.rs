@@ -35,7 +35,10 @@ impl Counts {
             match &planned.outcome {
                 Outcome::NotCompared(_) => {}
                 Outcome::Invalid(_) => counts.held += 1,
-                Outcome::Compared { plan, .. } => plan.objects.iter().for_each(|object| counts.add(&object.verdict)),
+                Outcome::Compared { plan, .. } => plan
+                    .objects
+                    .iter()
+                    .for_each(|object| counts.add(&object.verdict)),
             }
         }
         counts
@@ -48,7 +51,9 @@ impl Counts {
             Verdict::Write(write) => match write.action {
                 Action::Create => self.create += 1,
                 Action::Delete => self.delete += 1,
-                Action::Update | Action::Adopt | Action::Restore | Action::Release => self.change += 1,
+                Action::Update | Action::Adopt | Action::Restore | Action::Release => {
+                    self.change += 1
+                }
             },
         }
     }
@@ -74,28 +79,55 @@ pub fn text(report: &Report, out: &mut dyn Output) -> io::Result<()> {
     for account in &report.accounts {
         traffic(account, out)?;
     }
-    let Counts { create, change, delete, synced, held } = Counts::of(report);
+    let Counts {
+        create,
+        change,
+        delete,
+        synced,
+        held,
+    } = Counts::of(report);
     let profiles = report.profiles.len();
     writeln!(
         out,
         "\n{profiles} profile{}: {create} to create, {change} to change, {delete} to delete, {synced} in sync, {held} left alone",
         if profiles == 1 { "" } else { "s" }
     )?;
-    writeln!(out, "Nothing was written. AWS was compared; workloads and receivers are not: spec.mode: Preview tells about them.")
+    writeln!(
+        out,
+        "Nothing was written. Only AWS was compared: of workloads and receivers a profile in mode Preview tells."
+    )
 }
 
 fn profile(planned: &Planned, out: &mut dyn Output) -> io::Result<()> {
-    let Planned { profile, file, line, mode, outcome, advice, costs } = planned;
+    let Planned {
+        profile,
+        file,
+        line,
+        mode,
+        outcome,
+        advice,
+        costs,
+    } = planned;
     let place = match outcome {
         Outcome::Compared { place, .. } => format!("  account {}, {}", place.account, place.region),
         Outcome::NotCompared(_) | Outcome::Invalid(_) => String::new(),
     };
-    writeln!(out, "\n{HEADING}{profile}{HEADING:#}{place}  ({file}:{line})")?;
+    writeln!(
+        out,
+        "\n{HEADING}{profile}{HEADING:#}{place}  ({file}:{line})"
+    )?;
     match outcome {
-        Outcome::Invalid(invalid) => writeln!(out, "  {HELD}!{HELD:#} {}: {invalid}", invalid.reason())?,
+        Outcome::Invalid(invalid) => {
+            writeln!(out, "  {HELD}!{HELD:#} {}: {invalid}", invalid.reason())?
+        }
         Outcome::NotCompared(why) => writeln!(out, "  {SYNCED}= {why}{SYNCED:#}")?,
         Outcome::Compared { plan, .. } => {
-            let width = plan.objects.iter().map(|object| object.name.chars().count()).max().unwrap_or(0);
+            let width = plan
+                .objects
+                .iter()
+                .map(|object| object.name.chars().count())
+                .max()
+                .unwrap_or(0);
             for planned in &plan.objects {
                 object(planned, width, out)?;
             }
@@ -103,12 +135,20 @@ fn profile(planned: &Planned, out: &mut dyn Output) -> io::Result<()> {
                 writeln!(out, "  spec.mode is Preview: this is what Apply would do")?;
             }
             for note in &plan.notes {
-                writeln!(out, "  {CHANGE}advice{CHANGE:#} {}: {}", note.reason, note.message)?;
+                writeln!(
+                    out,
+                    "  {CHANGE}advice{CHANGE:#} {}: {}",
+                    note.reason, note.message
+                )?;
             }
         }
     }
     for advice in advice {
-        writeln!(out, "  {CHANGE}advice{CHANGE:#} {}: {} ({})", advice.reason, advice.message, advice.field)?;
+        writeln!(
+            out,
+            "  {CHANGE}advice{CHANGE:#} {}: {} ({})",
+            advice.reason, advice.message, advice.field
+        )?;
     }
     for (rule, estimate) in costs {
         writeln!(out, "  cost of {rule}, estimated: {}", in_words(estimate))?;
@@ -130,23 +170,35 @@ fn object(object: &Object<Pending>, width: usize, out: &mut dyn Output) -> io::R
     let indent = " ".repeat(subject.chars().count());
     let details = match &object.verdict {
         Verdict::Synced => Vec::new(),
-        Verdict::Held { reason, message, .. } => vec![format!("{reason}: {message}")],
+        Verdict::Held {
+            reason, message, ..
+        } => vec![format!("{reason}: {message}")],
         Verdict::Write(write) => {
             let told: Vec<String> = fields(write).iter().map(Field::to_string).collect();
             match write.action {
                 // What is new is one thing, and reads as one.
                 Action::Create => vec![told.join(", ")],
                 Action::Update => told,
-                Action::Adopt => std::iter::once("is taken over".to_owned()).chain(told).collect(),
-                Action::Restore => vec![format!("goes back to what AWS ships: {}", told.join(", "))],
+                Action::Adopt => std::iter::once("is taken over".to_owned())
+                    .chain(told)
+                    .collect(),
+                Action::Restore => {
+                    vec![format!("goes back to what AWS ships: {}", told.join(", "))]
+                }
                 Action::Delete => vec!["no profile declares it".to_owned()],
-                Action::Release => vec!["stays in AWS, without our tags: no profile declares it".to_owned()],
+                Action::Release => {
+                    vec!["stays in AWS, without our tags: no profile declares it".to_owned()]
+                }
             }
         }
     };
     let mut details = details.into_iter();
     let first = details.next().unwrap_or_default();
-    writeln!(out, "  {style}{}{style:#}", format!("{subject}  {first}").trim_end())?;
+    writeln!(
+        out,
+        "  {style}{}{style:#}",
+        format!("{subject}  {first}").trim_end()
+    )?;
     for detail in details {
         writeln!(out, "  {style}{indent}  {detail}{style:#}")?;
     }
@@ -154,22 +206,37 @@ fn object(object: &Object<Pending>, width: usize, out: &mut dyn Output) -> io::R
 }
 
 fn in_words(estimate: &Estimate) -> String {
-    let month = |monthly: &Monthly| format!("{} traces a month, ${:.2}", count(monthly.traces), monthly.usd);
+    let month = |monthly: &Monthly| {
+        format!(
+            "{} traces a month, ${:.2}",
+            count(monthly.traces),
+            monthly.usd
+        )
+    };
     let requests = estimate.requests_per_second;
     let now = month(&estimate.now);
     match &estimate.then {
         Then::Same => format!("{requests:.1} requests/s, {now}"),
         Then::Becomes(then) => format!("{requests:.1} requests/s, {now} -> {}", month(then)),
-        Then::Unknown => format!("{requests:.1} requests/s, {now} now; other requests will match, which nobody has counted"),
+        Then::Unknown => format!(
+            "{requests:.1} requests/s, {now} now; other requests will match, which nobody has counted"
+        ),
     }
 }
 
 fn traffic(account: &AccountTraffic, out: &mut dyn Output) -> io::Result<()> {
     let AccountTraffic { place, traffic } = account;
-    write!(out, "sampling in account {}, {}: ", place.account, place.region)?;
+    write!(
+        out,
+        "sampling in account {}, {}: ",
+        place.account, place.region
+    )?;
     match traffic {
         Err(error) => writeln!(out, "no cost can be estimated: {error}"),
-        Ok(None) => writeln!(out, "no cost can be estimated, because no client has reported traffic"),
+        Ok(None) => writeln!(
+            out,
+            "no cost can be estimated, because no client has reported traffic"
+        ),
         Ok(Some(traffic)) => {
             let now = traffic.total();
             let billed = (now.traces - FREE_TRACES).max(0.0) * USD_PER_MILLION / 1e6;
@@ -196,7 +263,11 @@ fn count(number: f64) -> String {
         return format!("{:.2} million", number / 1e6);
     }
     let digits = format!("{number:.0}");
-    match digits.len().checked_sub(3).filter(|thousands| *thousands > 0) {
+    match digits
+        .len()
+        .checked_sub(3)
+        .filter(|thousands| *thousands > 0)
+    {
         Some(thousands) => format!("{},{}", &digits[..thousands], &digits[thousands..]),
         None => digits,
     }
@@ -207,7 +278,13 @@ fn count(number: f64) -> String {
 /// # Errors
 /// Where the output cannot be written.
 pub fn json(report: &Report, out: &mut dyn Output) -> io::Result<()> {
-    let Counts { create, change, delete, synced, held } = Counts::of(report);
+    let Counts {
+        create,
+        change,
+        delete,
+        synced,
+        held,
+    } = Counts::of(report);
     let value = json!({
         "cluster": report.cluster,
         "assumptions": report.assumptions,
@@ -221,7 +298,15 @@ pub fn json(report: &Report, out: &mut dyn Output) -> io::Result<()> {
 }
 
 fn profile_value(planned: &Planned) -> Value {
-    let Planned { profile, file, line, mode, outcome, advice, costs } = planned;
+    let Planned {
+        profile,
+        file,
+        line,
+        mode,
+        outcome,
+        advice,
+        costs,
+    } = planned;
     let mut advice: Vec<Value> = advice
         .iter()
         .map(|advice| json!({"reason": advice.reason, "field": advice.field.to_string(), "message": advice.message}))
@@ -229,13 +314,22 @@ fn profile_value(planned: &Planned) -> Value {
     let (mut objects, mut place) = (Vec::new(), (None, None));
     let (mut invalid, mut not_compared) = (None, None);
     match outcome {
-        Outcome::Compared { place: compared, plan } => {
+        Outcome::Compared {
+            place: compared,
+            plan,
+        } => {
             objects.extend(plan.objects.iter().map(object_value));
-            advice.extend(plan.notes.iter().map(|note| json!({"reason": note.reason, "message": note.message})));
+            advice.extend(
+                plan.notes
+                    .iter()
+                    .map(|note| json!({"reason": note.reason, "message": note.message})),
+            );
             place = (Some(&compared.account), Some(&compared.region));
         }
         Outcome::NotCompared(why) => not_compared = Some(why),
-        Outcome::Invalid(why) => invalid = Some(json!({"reason": why.reason(), "message": why.to_string()})),
+        Outcome::Invalid(why) => {
+            invalid = Some(json!({"reason": why.reason(), "message": why.to_string()}))
+        }
     }
     json!({
         "profile": profile.to_string(),
@@ -255,7 +349,9 @@ fn profile_value(planned: &Planned) -> Value {
 fn object_value(object: &Object<Pending>) -> Value {
     let (action, fields, reason, message) = match &object.verdict {
         Verdict::Synced => ("None", Vec::new(), None, None),
-        Verdict::Held { reason, message, .. } => ("Held", Vec::new(), Some(reason), Some(message)),
+        Verdict::Held {
+            reason, message, ..
+        } => ("Held", Vec::new(), Some(reason), Some(message)),
         Verdict::Write(write) => (write.action.as_str(), fields(write), None, None),
     };
     let field = |Field { name, from, to }: Field| json!({"field": name, "from": from, "to": to});
@@ -316,9 +412,13 @@ mod tests {
 
     #[test]
     fn large_numbers_are_read_at_a_glance() {
-        for (number, text) in
-            [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (100_000.0, "100,000"), (1_234_567.0, "1.23 million")]
-        {
+        for (number, text) in [
+            (0.0, "0"),
+            (999.4, "999"),
+            (1000.0, "1,000"),
+            (100_000.0, "100,000"),
+            (1_234_567.0, "1.23 million"),
+        ] {
             assert_eq!(count(number), text);
         }
     }

@@ -18,8 +18,14 @@ impl Compare for Groups {
     }
 
     fn create(&self, _: &str, spec: &GroupSpec, tags: TagMap) -> Option<Vec<Step>> {
-        let insights = spec.insights_enabled.map(|enabled| (enabled, spec.notifications_enabled.unwrap_or(false)));
-        Some(vec![Step::CreateGroup { filter_expression: spec.filter_expression.clone()?, insights, tags }])
+        let insights = spec
+            .insights_enabled
+            .map(|enabled| (enabled, spec.notifications_enabled.unwrap_or(false)));
+        Some(vec![Step::CreateGroup {
+            filter_expression: spec.filter_expression.clone()?,
+            insights,
+            tags,
+        }])
     }
 
     fn update(&self, spec: &GroupSpec, state: &GroupState) -> (Vec<Step>, Vec<FieldChange>) {
@@ -30,10 +36,18 @@ impl Compare for Groups {
             spec.filter_expression.as_ref(),
             Some(&state.filter_expression),
         );
-        let enabled =
-            change(&mut changes, "insights.enabled", spec.insights_enabled.as_ref(), Some(&state.insights_enabled));
+        let enabled = change(
+            &mut changes,
+            "insights.enabled",
+            spec.insights_enabled.as_ref(),
+            Some(&state.insights_enabled),
+        );
         // Notifications need insights, so they go with them.
-        let declared = if enabled == Some(false) { Some(false) } else { spec.notifications_enabled };
+        let declared = if enabled == Some(false) {
+            Some(false)
+        } else {
+            spec.notifications_enabled
+        };
         let notifications = change(
             &mut changes,
             "insights.notifications",
@@ -42,12 +56,21 @@ impl Compare for Groups {
         );
         // AWS takes the two switches as one structure, so the one that stays is sent as it is.
         let insights = (enabled.is_some() || notifications.is_some()).then(|| {
-            (enabled.unwrap_or(state.insights_enabled), notifications.unwrap_or(state.notifications_enabled))
+            (
+                enabled.unwrap_or(state.insights_enabled),
+                notifications.unwrap_or(state.notifications_enabled),
+            )
         });
         if filter_expression.is_none() && insights.is_none() {
             return (Vec::new(), changes);
         }
-        (vec![Step::UpdateGroup { filter_expression, insights }], changes)
+        (
+            vec![Step::UpdateGroup {
+                filter_expression,
+                insights,
+            }],
+            changes,
+        )
     }
 
     fn impossible(&self, _: &GroupSpec, _: &GroupState) -> Option<String> {

@@ -28,7 +28,10 @@ impl Compare for LogGroups {
             deletion_protection: spec.deletion_protection,
             tags,
         }];
-        steps.extend(spec.retention_in_days.map(|days| Step::PutRetentionPolicy { days }));
+        steps.extend(
+            spec.retention_in_days
+                .map(|days| Step::PutRetentionPolicy { days }),
+        );
         Some(steps)
     }
 
@@ -46,9 +49,12 @@ impl Compare for LogGroups {
         {
             steps.push(Step::PutRetentionPolicy { days });
         }
-        if let Some(arn) =
-            change(&mut changes, "kmsKeyArn", spec.kms_key_arn.as_ref(), state.kms_key_arn.as_ref())
-        {
+        if let Some(arn) = change(
+            &mut changes,
+            "kmsKeyArn",
+            spec.kms_key_arn.as_ref(),
+            state.kms_key_arn.as_ref(),
+        ) {
             steps.push(Step::AssociateKmsKey { arn });
         }
         if let Some(enabled) = change(
@@ -85,12 +91,16 @@ impl Compare for LogGroups {
 
     fn note(&self, name: &str, spec: &LogGroupSpec, state: &LogGroupState) -> Option<Note> {
         let policy = state.retention_policy_name.as_ref()?;
-        let declared = spec.retention_in_days.filter(|days| Some(*days) != state.retention_in_days)?;
+        let declared = spec
+            .retention_in_days
+            .filter(|days| Some(*days) != state.retention_in_days)?;
         Some(Note {
             reason: reason::RETENTION_OVERRIDDEN,
             message: format!(
                 "log group {name} keeps events for {}, not {declared} days, because the account policy {policy} overrides it: change that policy, or remove retentionInDays",
-                state.retention_in_days.map_or_else(|| "ever".to_owned(), |days| format!("{days} days")),
+                state
+                    .retention_in_days
+                    .map_or_else(|| "ever".to_owned(), |days| format!("{days} days")),
             ),
         })
     }

@@ -27,10 +27,34 @@ const QUOTA_NEARLY_USED: f64 = 0.9;
 /// declares are deleted or released as the mark says. An entry that was refused is left as it is.
 #[must_use]
 pub fn diff(desired: &Desired, observed: &Observed, claims: &Claims) -> Plan<Pending> {
-    let mut plan = Plan { objects: Vec::new(), notes: Vec::new() };
-    kind(&group::Groups, &desired.groups, &observed.groups, desired, claims, &mut plan);
-    kind(&rule::Rules, &desired.rules, &observed.rules, desired, claims, &mut plan);
-    kind(&log_group::LogGroups, &desired.log_groups, &observed.log_groups, desired, claims, &mut plan);
+    let mut plan = Plan {
+        objects: Vec::new(),
+        notes: Vec::new(),
+    };
+    kind(
+        &group::Groups,
+        &desired.groups,
+        &observed.groups,
+        desired,
+        claims,
+        &mut plan,
+    );
+    kind(
+        &rule::Rules,
+        &desired.rules,
+        &observed.rules,
+        desired,
+        claims,
+        &mut plan,
+    );
+    kind(
+        &log_group::LogGroups,
+        &desired.log_groups,
+        &observed.log_groups,
+        desired,
+        claims,
+        &mut plan,
+    );
     for refused in &desired.refused {
         let (arn, deletion_policy) = match refused.kind {
             Kind::Group => holding(observed.groups.get(&refused.name), desired, claims),
@@ -51,7 +75,8 @@ pub fn diff(desired: &Desired, observed: &Observed, claims: &Claims) -> Plan<Pen
             outcome: Pending,
         });
     }
-    plan.objects.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    plan.objects
+        .sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     plan
 }
 
@@ -62,7 +87,9 @@ fn holding<S>(
     claims: &Claims,
 ) -> (Option<String>, Option<DeletionPolicy>) {
     match seen.map(|seen| (seen, standing(&seen.tags, &desired.profile, claims))) {
-        Some((seen, Standing::Ours(owner))) => (Some(seen.arn.clone()), Some(owner.deletion_policy)),
+        Some((seen, Standing::Ours(owner))) => {
+            (Some(seen.arn.clone()), Some(owner.deletion_policy))
+        }
         _ => (None, None),
     }
 }
@@ -102,7 +129,10 @@ fn kind<C: Compare>(
     for item in items {
         let existing = seen.get(&item.name);
         let mut verdict = declared(compare, item, existing, desired, claims);
-        if let Verdict::Write(Write { action: Action::Create, .. }) = verdict
+        if let Verdict::Write(Write {
+            action: Action::Create,
+            ..
+        }) = verdict
             && let Some(quota) = compare.quota(claims)
         {
             if used >= quota {
@@ -115,14 +145,18 @@ fn kind<C: Compare>(
         if let Some(existing) = existing
             && matches!(verdict, Verdict::Synced | Verdict::Write(_))
         {
-            plan.notes.extend(compare.note(&item.name, &item.spec, &existing.state));
+            plan.notes
+                .extend(compare.note(&item.name, &item.spec, &existing.state));
         }
         let ours = match &verdict {
             Verdict::Write(_) => true,
             Verdict::Synced => item.adoption != Adoption::Observe,
-            Verdict::Held { .. } => {
-                existing.is_some_and(|seen| matches!(standing(&seen.tags, &desired.profile, claims), Standing::Ours(_)))
-            }
+            Verdict::Held { .. } => existing.is_some_and(|seen| {
+                matches!(
+                    standing(&seen.tags, &desired.profile, claims),
+                    Standing::Ours(_)
+                )
+            }),
         };
         plan.objects.push(Planned {
             kind: C::KIND,
@@ -148,11 +182,28 @@ fn kind<C: Compare>(
     }
     let known: BTreeSet<&str> = desired
         .names(C::KIND)
-        .chain(desired.refused.iter().filter(|refused| refused.kind == C::KIND).map(|refused| refused.name.as_str()))
+        .chain(
+            desired
+                .refused
+                .iter()
+                .filter(|refused| refused.kind == C::KIND)
+                .map(|refused| refused.name.as_str()),
+        )
         .collect();
-    for (name, seen) in seen.iter().filter(|(name, _)| !known.contains(name.as_str())) {
-        if let Standing::Ours(owner) = standing(&seen.tags, &desired.profile, claims) {
-            plan.objects.push(undeclared(compare, name, seen, &owner, desired));
+    for (name, seen) in seen
+        .iter()
+        .filter(|(name, _)| !known.contains(name.as_str()))
+    {
+        match standing(&seen.tags, &desired.profile, claims) {
+            Standing::Ours(owner) => plan
+                .objects
+                .push(undeclared(compare, name, seen, &owner, desired)),
+            Standing::Unread | Standing::Settling
+                if desired.leaving.contains(&(C::KIND, name.clone())) =>
+            {
+                plan.objects.push(perhaps_ours(C::KIND, name, &seen.arn));
+            }
+            _ => {}
         }
     }
 }
@@ -184,7 +235,11 @@ fn declared<C: Compare>(
         let mut tags = item.tags.clone();
         tags.extend(mark(item, desired, claims).to_tags());
         return match compare.create(&item.name, &item.spec, tags) {
-            Some(steps) => Verdict::Write(Write { action: Action::Create, steps, changes: Vec::new() }),
+            Some(steps) => Verdict::Write(Write {
+                action: Action::Create,
+                steps,
+                changes: Vec::new(),
+            }),
             None => standing::waiting(C::KIND, &item.name, "is not there yet"),
         };
     };
@@ -194,8 +249,12 @@ fn declared<C: Compare>(
     let action = match standing(&seen.tags, me, claims) {
         Standing::Ours(_) => Action::Update,
         Standing::OtherProfile(holder) => return standing::conflict(C::KIND, &item.name, &holder),
-        Standing::OtherCluster(owner) => return standing::other_cluster(C::KIND, &item.name, &owner),
-        Standing::Unread => return standing::waiting(C::KIND, &item.name, "exists; its tags are not read yet"),
+        Standing::OtherCluster(owner) => {
+            return standing::other_cluster(C::KIND, &item.name, &owner);
+        }
+        Standing::Unread => {
+            return standing::waiting(C::KIND, &item.name, "exists; its tags are not read yet");
+        }
         Standing::Settling => {
             return standing::waiting(
                 C::KIND,
@@ -211,7 +270,9 @@ fn declared<C: Compare>(
         Standing::Foreign => match item.adoption {
             Adoption::Adopt => Action::Adopt,
             Adoption::NotAllowed => return standing::foreign(C::KIND, &item.name, true),
-            Adoption::Reject | Adoption::Observe => return standing::foreign(C::KIND, &item.name, false),
+            Adoption::Reject | Adoption::Observe => {
+                return standing::foreign(C::KIND, &item.name, false);
+            }
         },
     };
     if let Some(why) = compare.impossible(&item.spec, &seen.state) {
@@ -232,7 +293,15 @@ fn declared<C: Compare>(
     let (field_steps, field_changes) = compare.update(&item.spec, &seen.state);
     steps.extend(field_steps);
     changes.extend(field_changes);
-    if steps.is_empty() { Verdict::Synced } else { Verdict::Write(Write { action, steps, changes }) }
+    if steps.is_empty() {
+        Verdict::Synced
+    } else {
+        Verdict::Write(Write {
+            action,
+            steps,
+            changes,
+        })
+    }
 }
 
 fn observed_only<C: Compare>(compare: &C, item: &Item<C::Spec>, seen: &Seen<C::State>) -> Verdict {
@@ -241,7 +310,11 @@ fn observed_only<C: Compare>(compare: &C, item: &Item<C::Spec>, seen: &Seen<C::S
     if changes.is_empty() && impossible.is_none() {
         return Verdict::Synced;
     }
-    let differs: Vec<String> = changes.iter().map(FieldChange::to_string).chain(impossible).collect();
+    let differs: Vec<String> = changes
+        .iter()
+        .map(FieldChange::to_string)
+        .chain(impossible)
+        .collect();
     Verdict::Held {
         state: ItemState::Drifted,
         reason: reason::DRIFTED,
@@ -263,7 +336,9 @@ fn undeclared<C: Compare>(
 ) -> Planned<Pending> {
     let release = || Write {
         action: Action::Release,
-        steps: vec![Step::Untag { keys: tag::ALL.to_vec() }],
+        steps: vec![Step::Untag {
+            keys: tag::ALL.to_vec(),
+        }],
         changes: Vec::new(),
     };
     let retain = owner.deletion_policy == DeletionPolicy::Retain || desired.mode == Mode::Suspended;
@@ -272,12 +347,21 @@ fn undeclared<C: Compare>(
     } else if C::KIND == Kind::SamplingRule && name == DEFAULT_RULE {
         Verdict::Write(Write {
             action: Action::Restore,
-            steps: vec![rule::restore_default(), Step::Untag { keys: tag::ALL.to_vec() }],
+            steps: vec![
+                rule::restore_default(),
+                Step::Untag {
+                    keys: tag::ALL.to_vec(),
+                },
+            ],
             changes: Vec::new(),
         })
     } else {
         match compare.delete(name, &seen.state) {
-            Ok(step) => Verdict::Write(Write { action: Action::Delete, steps: vec![step], changes: Vec::new() }),
+            Ok(step) => Verdict::Write(Write {
+                action: Action::Delete,
+                steps: vec![step],
+                changes: Vec::new(),
+            }),
             Err(_) => Verdict::Write(release()),
         }
     };
@@ -288,6 +372,26 @@ fn undeclared<C: Compare>(
         deletion_policy: Some(owner.deletion_policy),
         declared: false,
         verdict,
+        outcome: Pending,
+    }
+}
+
+/// What a profile that goes may have made a moment ago: tags that are given at creation appear late.
+fn perhaps_ours(kind: Kind, name: &str, arn: &str) -> Planned<Pending> {
+    Planned {
+        kind,
+        name: name.to_owned(),
+        arn: Some(arn.to_owned()),
+        deletion_policy: None,
+        declared: false,
+        verdict: Verdict::Held {
+            state: ItemState::Deleting,
+            reason: reason::PENDING,
+            message: format!(
+                "{} {name} is young and may be this profile's, so its tags are read again before the profile goes",
+                kind.noun()
+            ),
+        },
         outcome: Pending,
     }
 }
@@ -314,10 +418,15 @@ fn tag_step(tags: &Tags, wanted: &TagMap) -> Option<(Step, FieldChange)> {
     if differing.is_empty() {
         return None;
     }
-    let before: TagMap =
-        differing.keys().filter_map(|key| Some((key.clone(), current.get(key)?.clone()))).collect();
+    let before: TagMap = differing
+        .keys()
+        .filter_map(|key| Some((key.clone(), current.get(key)?.clone())))
+        .collect();
     let show = |tags: &TagMap| {
-        tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+        tags.iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect::<Vec<_>>()
+            .join(",")
     };
     let change = FieldChange {
         field: "tags",
@@ -348,7 +457,13 @@ fn quota_exceeded(kind: Kind, name: &str, used: usize, quota: usize) -> Verdict 
 impl std::fmt::Display for FieldChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(f, "{} is {}, not {}", self.field, show(&self.from), show(&self.to))
+        write!(
+            f,
+            "{} is {}, not {}",
+            self.field,
+            show(&self.from),
+            show(&self.to)
+        )
     }
 }
 
@@ -363,6 +478,10 @@ fn change<T: Clone + PartialEq + ToString>(
     if observed == Some(declared) {
         return None;
     }
-    changes.push(FieldChange { field, from: observed.map(ToString::to_string), to: Some(declared.to_string()) });
+    changes.push(FieldChange {
+        field,
+        from: observed.map(ToString::to_string),
+        to: Some(declared.to_string()),
+    });
     Some(declared.clone())
 }

@@ -32,7 +32,10 @@ impl Compare for Rules {
 
     fn create(&self, _: &str, spec: &RuleSpec, tags: TagMap) -> Option<Vec<Step>> {
         match spec {
-            RuleSpec::Custom(rule) => Some(vec![Step::CreateSamplingRule { rule: rule.clone(), tags }]),
+            RuleSpec::Custom(rule) => Some(vec![Step::CreateSamplingRule {
+                rule: rule.clone(),
+                tags,
+            }]),
             RuleSpec::Default { .. } | RuleSpec::Observed { .. } => None,
         }
     }
@@ -40,8 +43,16 @@ impl Compare for Rules {
     fn update(&self, spec: &RuleSpec, state: &CustomRule) -> (Vec<Step>, Vec<FieldChange>) {
         let mut changes = Vec::new();
         let update = match spec {
-            RuleSpec::Default { fixed_rate, reservoir_size } => RuleUpdate {
-                fixed_rate: rate(&mut changes, "fixedRate", Some(*fixed_rate), state.fixed_rate),
+            RuleSpec::Default {
+                fixed_rate,
+                reservoir_size,
+            } => RuleUpdate {
+                fixed_rate: rate(
+                    &mut changes,
+                    "fixedRate",
+                    Some(*fixed_rate),
+                    state.fixed_rate,
+                ),
                 reservoir_size: change(
                     &mut changes,
                     "reservoirSize",
@@ -50,8 +61,17 @@ impl Compare for Rules {
                 ),
                 ..RuleUpdate::default()
             },
-            RuleSpec::Observed { fixed_rate, reservoir_size, priority } => RuleUpdate {
-                priority: change(&mut changes, "priority", priority.as_ref(), Some(&state.priority)),
+            RuleSpec::Observed {
+                fixed_rate,
+                reservoir_size,
+                priority,
+            } => RuleUpdate {
+                priority: change(
+                    &mut changes,
+                    "priority",
+                    priority.as_ref(),
+                    Some(&state.priority),
+                ),
                 fixed_rate: rate(&mut changes, "fixedRate", *fixed_rate, state.fixed_rate),
                 reservoir_size: change(
                     &mut changes,
@@ -100,13 +120,38 @@ fn custom(changes: &mut Vec<FieldChange>, rule: &CustomRule, state: &CustomRule)
     RuleUpdate {
         priority: change(changes, "priority", Some(priority), Some(&state.priority)),
         fixed_rate: rate(changes, "fixedRate", Some(*fixed_rate), state.fixed_rate),
-        reservoir_size: change(changes, "reservoirSize", Some(reservoir_size), Some(&state.reservoir_size)),
-        service_name: change(changes, "serviceName", Some(service_name), Some(&state.service_name)),
-        service_type: change(changes, "serviceType", Some(service_type), Some(&state.service_type)),
+        reservoir_size: change(
+            changes,
+            "reservoirSize",
+            Some(reservoir_size),
+            Some(&state.reservoir_size),
+        ),
+        service_name: change(
+            changes,
+            "serviceName",
+            Some(service_name),
+            Some(&state.service_name),
+        ),
+        service_type: change(
+            changes,
+            "serviceType",
+            Some(service_type),
+            Some(&state.service_type),
+        ),
         host: change(changes, "host", Some(host), Some(&state.host)),
-        http_method: change(changes, "httpMethod", Some(http_method), Some(&state.http_method)),
+        http_method: change(
+            changes,
+            "httpMethod",
+            Some(http_method),
+            Some(&state.http_method),
+        ),
         url_path: change(changes, "urlPath", Some(url_path), Some(&state.url_path)),
-        resource_arn: change(changes, "resourceArn", Some(resource_arn), Some(&state.resource_arn)),
+        resource_arn: change(
+            changes,
+            "resourceArn",
+            Some(resource_arn),
+            Some(&state.resource_arn),
+        ),
         attributes: (*attributes != state.attributes).then(|| {
             changes.push(FieldChange {
                 field: "attributes",
@@ -119,9 +164,18 @@ fn custom(changes: &mut Vec<FieldChange>, rule: &CustomRule, state: &CustomRule)
     }
 }
 
-fn rate(changes: &mut Vec<FieldChange>, field: &'static str, declared: Option<f64>, observed: f64) -> Option<f64> {
+fn rate(
+    changes: &mut Vec<FieldChange>,
+    field: &'static str,
+    declared: Option<f64>,
+    observed: f64,
+) -> Option<f64> {
     let declared = declared.filter(|declared| (declared - observed).abs() > RATE_EPSILON)?;
-    changes.push(FieldChange { field, from: Some(observed.to_string()), to: Some(declared.to_string()) });
+    changes.push(FieldChange {
+        field,
+        from: Some(observed.to_string()),
+        to: Some(declared.to_string()),
+    });
     Some(declared)
 }
 
@@ -134,7 +188,10 @@ fn boost(
     let wanted = match (declared, observed) {
         (Some(declared), _) => declared.clone(),
         (None, None) => return None,
-        (None, Some(observed)) => SamplingRateBoost { max_rate: 0.0, ..observed.clone() },
+        (None, Some(observed)) => SamplingRateBoost {
+            max_rate: 0.0,
+            ..observed.clone()
+        },
     };
     let same = observed.is_some_and(|observed| {
         (observed.max_rate - wanted.max_rate).abs() <= RATE_EPSILON
@@ -144,13 +201,25 @@ fn boost(
         return None;
     }
     let show = |boost: &SamplingRateBoost| {
-        format!("maxRate {}, cooldownWindowMinutes {}", boost.max_rate, boost.cooldown_window_minutes)
+        format!(
+            "maxRate {}, cooldownWindowMinutes {}",
+            boost.max_rate, boost.cooldown_window_minutes
+        )
     };
-    changes.push(FieldChange { field: "rateBoost", from: observed.map(show), to: Some(show(&wanted)) });
+    changes.push(FieldChange {
+        field: "rateBoost",
+        from: observed.map(show),
+        to: Some(show(&wanted)),
+    });
     Some(wanted)
 }
 
 fn show_attributes(attributes: &TagMap) -> Option<String> {
-    (!attributes.is_empty())
-        .then(|| attributes.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
+    (!attributes.is_empty()).then(|| {
+        attributes
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    })
 }

@@ -36,14 +36,24 @@ pub(super) fn standing(tags: &Tags, me: &ProfileRef, claims: &Claims) -> Standin
         None => Standing::Foreign,
         Some(owner) if owner.cluster != claims.cluster => Standing::OtherCluster(owner),
         Some(owner) if owner.profile == *me => Standing::Ours(owner),
-        Some(owner) if claims.living.contains(&owner.profile) => Standing::OtherProfile(owner.profile),
+        Some(owner) if claims.living.contains(&owner.profile) => {
+            Standing::OtherProfile(owner.profile)
+        }
         Some(_) => Standing::Abandoned,
     }
 }
 
 /// The profile that a name which nobody holds goes to, if it is not this one.
-pub(super) fn elder<'a>(kind: Kind, name: &str, me: &ProfileRef, claims: &'a Claims) -> Option<&'a ProfileRef> {
-    claims.oldest.get(&(kind, name.to_owned())).filter(|oldest| *oldest != me)
+pub(super) fn elder<'a>(
+    kind: Kind,
+    name: &str,
+    me: &ProfileRef,
+    claims: &'a Claims,
+) -> Option<&'a ProfileRef> {
+    claims
+        .oldest
+        .get(&(kind, name.to_owned()))
+        .filter(|oldest| *oldest != me)
 }
 
 pub(super) fn conflict(kind: Kind, name: &str, holder: &ProfileRef) -> Verdict {
@@ -79,7 +89,10 @@ pub(super) fn foreign(kind: Kind, name: &str, adopt_declared: bool) -> Verdict {
     Verdict::Held {
         state: ItemState::Foreign,
         reason: reason::FOREIGN,
-        message: format!("{} {name} exists and was not made by this profile: {remedy}", kind.noun()),
+        message: format!(
+            "{} {name} exists and was not made by this profile: {remedy}",
+            kind.noun()
+        ),
     }
 }
 

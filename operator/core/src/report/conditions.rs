@@ -43,17 +43,29 @@ pub struct Fact {
 impl Fact {
     /// It holds.
     pub fn yes(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { truth: Truth::True, reason, message: message.into() }
+        Self {
+            truth: Truth::True,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It does not hold.
     pub fn no(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { truth: Truth::False, reason, message: message.into() }
+        Self {
+            truth: Truth::False,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It cannot be said.
     pub fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { truth: Truth::Unknown, reason, message: message.into() }
+        Self {
+            truth: Truth::Unknown,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -113,24 +125,40 @@ pub(super) fn conditions(
 fn suspended(profile: &ObservabilityProfile) -> Vec<(&'static str, Fact)> {
     let message = "spec.mode is Suspended: nothing is observed or written";
     let ready = if profile.metadata.deletion_timestamp.is_some() {
-        Fact::no(reason::DELETING, "the profile is being deleted; everything stays and is released")
+        Fact::no(
+            reason::DELETING,
+            "the profile is being deleted; everything stays and is released",
+        )
     } else {
         Fact::unknown(reason::SUSPENDED, message)
     };
     std::iter::once((condition::READY, ready))
         .chain(
-            [condition::AWS_SYNCED, condition::RECEIVER_READY, condition::WORKLOADS_INJECTED, condition::TRAFFIC_SEEN]
-                .map(|type_| (type_, Fact::unknown(reason::SUSPENDED, message))),
+            [
+                condition::AWS_SYNCED,
+                condition::RECEIVER_READY,
+                condition::WORKLOADS_INJECTED,
+                condition::TRAFFIC_SEEN,
+            ]
+            .map(|type_| (type_, Fact::unknown(reason::SUSPENDED, message))),
         )
         .collect()
 }
 
 fn ready(profile: &ObservabilityProfile, aws: &Fact, receiver: &Fact, injected: &Fact) -> Fact {
     if profile.metadata.deletion_timestamp.is_some() {
-        return Fact::no(reason::DELETING, format!("the profile is being deleted. {}", aws.message).trim().to_owned());
+        return Fact::no(
+            reason::DELETING,
+            format!("the profile is being deleted. {}", aws.message)
+                .trim()
+                .to_owned(),
+        );
     }
     if profile.spec.mode == Mode::Preview {
-        return Fact::unknown(reason::PREVIEW, "spec.mode is Preview: status.plan says what Apply would do");
+        return Fact::unknown(
+            reason::PREVIEW,
+            "spec.mode is Preview: status.plan says what Apply would do",
+        );
     }
     if aws.truth == Truth::False && aws.reason == reason::INVALID {
         return Fact::no(reason::INVALID, aws.message.clone());
@@ -159,8 +187,15 @@ fn of_plan(plan: &Plan<Applied>) -> Fact {
     let mut problems: Vec<(usize, &'static str, String)> = Vec::new();
     for object in &plan.objects {
         let problem = match (&object.verdict, &object.outcome) {
-            (Verdict::Held { reason, message, .. }, _) => (*reason, message.clone()),
-            (Verdict::Write(_), Applied::Failed(failure)) => (failure.reason, failure.message.clone()),
+            (
+                Verdict::Held {
+                    reason, message, ..
+                },
+                _,
+            ) => (*reason, message.clone()),
+            (Verdict::Write(_), Applied::Failed(failure)) => {
+                (failure.reason, failure.message.clone())
+            }
             (Verdict::Write(write), Applied::Previewed | Applied::Untouched) => (
                 reason::DRIFTED,
                 format!(
@@ -172,20 +207,32 @@ fn of_plan(plan: &Plan<Applied>) -> Fact {
             ),
             (Verdict::Synced, _) | (Verdict::Write(_), Applied::Done { .. }) => continue,
         };
-        let rank = AWS_REASONS.iter().position(|known| *known == problem.0).unwrap_or(AWS_REASONS.len());
+        let rank = AWS_REASONS
+            .iter()
+            .position(|known| *known == problem.0)
+            .unwrap_or(AWS_REASONS.len());
         problems.push((rank, problem.0, problem.1));
     }
     let Some((_, first_reason, _)) = problems.iter().min_by_key(|(rank, ..)| *rank) else {
         let declared = plan.objects.iter().filter(|object| object.declared).count();
         return if declared == 0 {
-            Fact::yes(reason::NOTHING_DECLARED, "the profile declares no AWS objects")
+            Fact::yes(
+                reason::NOTHING_DECLARED,
+                "the profile declares no AWS objects",
+            )
         } else {
-            Fact::yes(reason::SYNCED, format!("{declared} AWS objects are as declared"))
+            Fact::yes(
+                reason::SYNCED,
+                format!("{declared} AWS objects are as declared"),
+            )
         };
     };
     let first_reason = *first_reason;
     problems.sort_by_key(|(rank, ..)| *rank);
-    Fact::no(first_reason, sentences(problems.into_iter().map(|(_, _, message)| message)))
+    Fact::no(
+        first_reason,
+        sentences(problems.into_iter().map(|(_, _, message)| message)),
+    )
 }
 
 fn advisories(facts: &Facts) -> Fact {
@@ -197,9 +244,10 @@ fn advisories(facts: &Facts) -> Fact {
     notes.dedup();
     match notes.first() {
         None => Fact::no(reason::NONE, ""),
-        Some(first) => {
-            Fact::yes(first.reason, sentences(notes.iter().map(|note| note.message.clone())))
-        }
+        Some(first) => Fact::yes(
+            first.reason,
+            sentences(notes.iter().map(|note| note.message.clone())),
+        ),
     }
 }
 
@@ -208,9 +256,17 @@ const MAX_SENTENCES: usize = 5;
 
 fn sentences(messages: impl Iterator<Item = String>) -> String {
     let all: Vec<String> = messages.collect();
-    let mut text = all.iter().take(MAX_SENTENCES).cloned().collect::<Vec<_>>().join(". ");
+    let mut text = all
+        .iter()
+        .take(MAX_SENTENCES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(". ");
     if all.len() > MAX_SENTENCES {
-        text.push_str(&format!(". And {} more: see the items in status", all.len() - MAX_SENTENCES));
+        text.push_str(&format!(
+            ". And {} more: see the items in status",
+            all.len() - MAX_SENTENCES
+        ));
     }
     text
 }

@@ -16,7 +16,10 @@ pub(super) fn list(status: &ObservabilityProfileStatus, kind: Kind) -> &[ItemSta
     }
 }
 
-pub(super) fn list_mut(status: &mut ObservabilityProfileStatus, kind: Kind) -> &mut Vec<ItemStatus> {
+pub(super) fn list_mut(
+    status: &mut ObservabilityProfileStatus,
+    kind: Kind,
+) -> &mut Vec<ItemStatus> {
     match kind {
         Kind::Group => &mut status.groups,
         Kind::SamplingRule => &mut status.sampling_rules,
@@ -26,9 +29,15 @@ pub(super) fn list_mut(status: &mut ObservabilityProfileStatus, kind: Kind) -> &
 
 /// The items of a kind. What was released stays listed as Retained until the profile changes.
 pub(super) fn items(plan: &Plan<Applied>, kind: Kind, before: &[ItemStatus]) -> Vec<ItemStatus> {
-    let mut items: Vec<ItemStatus> =
-        plan.objects.iter().filter(|object| object.kind == kind).filter_map(item).collect();
-    let retained = before.iter().filter(|item| item.state == ItemState::Retained);
+    let mut items: Vec<ItemStatus> = plan
+        .objects
+        .iter()
+        .filter(|object| object.kind == kind)
+        .filter_map(item)
+        .collect();
+    let retained = before
+        .iter()
+        .filter(|item| item.state == ItemState::Retained);
     for item in retained {
         if !items.iter().any(|listed| listed.name == item.name) {
             items.push(item.clone());
@@ -80,7 +89,9 @@ fn item(object: &Planned<Applied>) -> Option<ItemStatus> {
 pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
     let mut done: BTreeMap<Action, Vec<String>> = BTreeMap::new();
     for object in &plan.objects {
-        let Verdict::Write(write) = &object.verdict else { continue };
+        let Verdict::Write(write) = &object.verdict else {
+            continue;
+        };
         if !matches!(object.outcome, Applied::Done { .. }) {
             continue;
         }
@@ -88,10 +99,25 @@ pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
         let fields: Vec<String> = write
             .changes
             .iter()
-            .map(|change| format!("{} {} -> {}", change.field, show(&change.from), show(&change.to)))
+            .map(|change| {
+                format!(
+                    "{} {} -> {}",
+                    change.field,
+                    show(&change.from),
+                    show(&change.to)
+                )
+            })
             .collect();
-        let detail = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
-        done.entry(write.action).or_default().push(format!("{} {}{detail}", object.kind.noun(), object.name));
+        let detail = if fields.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", fields.join(", "))
+        };
+        done.entry(write.action).or_default().push(format!(
+            "{} {}{detail}",
+            object.kind.noun(),
+            object.name
+        ));
     }
     done.into_iter()
         .map(|(action, objects)| {

@@ -70,7 +70,11 @@ pub struct Transition {
 
 /// Facts → Status. Times of transition are kept where nothing changed, so that equal facts give an equal status.
 #[must_use]
-pub fn status(profile: &ObservabilityProfile, facts: &Facts, now: Timestamp) -> ObservabilityProfileStatus {
+pub fn status(
+    profile: &ObservabilityProfile,
+    facts: &Facts,
+    now: Timestamp,
+) -> ObservabilityProfileStatus {
     let previous = profile.status.clone().unwrap_or_default();
     let generation = profile.metadata.generation;
     let mut status = ObservabilityProfileStatus {
@@ -82,12 +86,22 @@ pub fn status(profile: &ObservabilityProfile, facts: &Facts, now: Timestamp) -> 
         log_groups: previous.log_groups.clone(),
         ..ObservabilityProfileStatus::default()
     };
-    if let AwsFacts::Observed { account_id, region, plan, preview } = &facts.aws {
+    if let AwsFacts::Observed {
+        account_id,
+        region,
+        plan,
+        preview,
+    } = &facts.aws
+    {
         status.region = Some(region.clone());
         status.account_id = Some(account_id.clone());
         let same_generation = previous.observed_generation == generation;
         for kind in Kind::ALL {
-            let before = if same_generation { items::list(&previous, kind) } else { &[] };
+            let before = if same_generation {
+                items::list(&previous, kind)
+            } else {
+                &[]
+            };
             *items::list_mut(&mut status, kind) = items::items(plan, kind, before);
         }
         status.plan.clone_from(preview);
@@ -97,8 +111,9 @@ pub fn status(profile: &ObservabilityProfile, facts: &Facts, now: Timestamp) -> 
         status.injection.clone_from(&previous.injection);
     } else {
         status.workloads = (profile.spec.workloads.is_some()).then(|| facts.workloads.clone());
-        status.injection =
-            (!facts.env.is_empty()).then(|| InjectionStatus { env: facts.env.clone() });
+        status.injection = (!facts.env.is_empty()).then(|| InjectionStatus {
+            env: facts.env.clone(),
+        });
     }
     status.summary = Some(summary(&status));
     status.conditions = conditions::conditions(profile, facts)
@@ -122,12 +137,21 @@ pub fn transitions(
     }
     for condition in &after.conditions {
         let earlier = before
-            .and_then(|status| status.conditions.iter().find(|earlier| earlier.type_ == condition.type_))
+            .and_then(|status| {
+                status
+                    .conditions
+                    .iter()
+                    .find(|earlier| earlier.type_ == condition.type_)
+            })
             .map(|earlier| (&earlier.status, &earlier.reason));
         if earlier == Some((&condition.status, &condition.reason)) {
             continue;
         }
-        let wanted = if condition.type_ == condition::ADVISORIES { "False" } else { "True" };
+        let wanted = if condition.type_ == condition::ADVISORIES {
+            "False"
+        } else {
+            "True"
+        };
         // A first status that is as it should be says nothing new.
         if earlier.is_none() && condition.status == wanted && condition.type_ != condition::READY {
             continue;
@@ -172,8 +196,19 @@ fn condition(
 
 fn summary(status: &ObservabilityProfileStatus) -> Summary {
     let share = |lists: &[&Vec<crate::crd::status::ItemStatus>]| {
-        let declared = || lists.iter().flat_map(|list| list.iter()).filter(|item| item.state != ItemState::Retained);
-        format!("{}/{}", declared().filter(|item| item.state == ItemState::Synced).count(), declared().count())
+        let declared = || {
+            lists
+                .iter()
+                .flat_map(|list| list.iter())
+                .filter(|item| item.state != ItemState::Retained)
+        };
+        format!(
+            "{}/{}",
+            declared()
+                .filter(|item| item.state == ItemState::Synced)
+                .count(),
+            declared().count()
+        )
     };
     let workloads = status.workloads.as_ref();
     Summary {

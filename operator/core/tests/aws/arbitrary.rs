@@ -14,9 +14,7 @@ use tracewright_core::crd::{
 };
 use tracewright_core::desired::{CustomRule, Desired, validate};
 use tracewright_core::identity::{Kind, OwnerTags, ProfileRef, TagMap};
-use tracewright_core::observed::{
-    Claims, GroupState, LogGroupState, Observed, Quotas, Seen, Tags,
-};
+use tracewright_core::observed::{Claims, GroupState, LogGroupState, Observed, Quotas, Seen, Tags};
 use tracewright_core::rights::Rights;
 use tracewright_xray::contract::name::DEFAULT_RULE;
 use tracewright_xray::contract::{annotation, tag};
@@ -89,7 +87,7 @@ pub fn profile() -> impl Strategy<Value = ObservabilityProfile> {
             namespace: Some(me().namespace),
             name: Some(me().name),
             generation: Some(1),
-            deletion_timestamp: deleting.then(|| Time(jiff::Timestamp::UNIX_EPOCH)),
+            deletion_timestamp: deleting.then_some(Time(jiff::Timestamp::UNIX_EPOCH)),
             ..ObjectMeta::default()
         },
         spec: ObservabilityProfileSpec { mode, ..spec },
@@ -184,12 +182,11 @@ fn expression() -> impl Strategy<Value = String> {
 
 fn group() -> impl Strategy<Value = Group> {
     // Notifications need insights.
-    let insights = (any::<bool>(), option::of(any::<bool>())).prop_map(|(enabled, notifications)| {
-        Insights {
+    let insights =
+        (any::<bool>(), option::of(any::<bool>())).prop_map(|(enabled, notifications)| Insights {
             enabled,
             notifications: notifications.map(|notifications| notifications && enabled),
-        }
-    });
+        });
     (
         option::of(prop_oneof![9 => expression(), 1 => Just("service(".to_owned())]),
         option::of(insights),
@@ -236,10 +233,24 @@ fn rule() -> impl Strategy<Value = SamplingRule> {
         option::of(deletion_policy()),
     )
         .prop_map(
-            |(numbers, patterns, attributes, rate_boost, tags, adoption_policy, deletion_policy)| {
+            |(
+                numbers,
+                patterns,
+                attributes,
+                rate_boost,
+                tags,
+                adoption_policy,
+                deletion_policy,
+            )| {
                 let (priority, fixed_rate, reservoir_size) = numbers;
-                let [service_name, service_type, host, http_method, url_path, resource_arn] =
-                    patterns;
+                let [
+                    service_name,
+                    service_type,
+                    host,
+                    http_method,
+                    url_path,
+                    resource_arn,
+                ] = patterns;
                 SamplingRule {
                     name: String::new(),
                     priority: Some(priority),
@@ -370,7 +381,14 @@ fn rule_state() -> impl Strategy<Value = CustomRule> {
     )
         .prop_map(|(numbers, patterns, attributes, rate_boost)| {
             let (priority, fixed_rate, reservoir_size) = numbers;
-            let [service_name, service_type, host, http_method, url_path, resource_arn] = patterns;
+            let [
+                service_name,
+                service_type,
+                host,
+                http_method,
+                url_path,
+                resource_arn,
+            ] = patterns;
             CustomRule {
                 priority,
                 fixed_rate,
@@ -396,7 +414,13 @@ fn log_group_state() -> impl Strategy<Value = LogGroupState> {
         any::<bool>(),
     )
         .prop_map(
-            |(retention_in_days, retention_policy_name, class, kms_key_arn, deletion_protection)| {
+            |(
+                retention_in_days,
+                retention_policy_name,
+                class,
+                kms_key_arn,
+                deletion_protection,
+            )| {
                 LogGroupState {
                     retention_in_days,
                     retention_policy_name,

@@ -44,7 +44,11 @@ pub fn planned<'a>(plan: &'a Plan<Pending>, kind: Kind, name: &str) -> &'a Plann
     let first = found
         .next()
         .unwrap_or_else(|| panic!("the plan says nothing of {} {name}", kind.noun()));
-    assert!(found.next().is_none(), "{} {name} is planned twice", kind.noun());
+    assert!(
+        found.next().is_none(),
+        "{} {name} is planned twice",
+        kind.noun()
+    );
     first
 }
 
@@ -65,7 +69,10 @@ pub fn actions(plan: &Plan<Pending>) -> Vec<(Kind, &str, Action)> {
 pub fn names(observed: &Observed) -> Vec<(Kind, String)> {
     let groups = observed.groups.keys().map(|name| (Kind::Group, name));
     let rules = observed.rules.keys().map(|name| (Kind::SamplingRule, name));
-    let log_groups = observed.log_groups.keys().map(|name| (Kind::LogGroup, name));
+    let log_groups = observed
+        .log_groups
+        .keys()
+        .map(|name| (Kind::LogGroup, name));
     groups
         .chain(rules)
         .chain(log_groups)

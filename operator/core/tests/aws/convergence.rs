@@ -76,7 +76,7 @@ proptest! {
         }
         for (kind, name) in case.desired.claims() {
             let exists = names(&case.observed).contains(&(kind, name.to_owned()));
-            let mine = case.claims.oldest.get(&(kind, name.to_owned())).is_none();
+            let mine = !case.claims.oldest.contains_key(&(kind, name.to_owned()));
             if !exists && mine {
                 let action = write(&plan, kind, name).map(|write| write.action);
                 prop_assert_eq!(action, Some(Action::Create), "{:?} {}", kind, name);
@@ -111,9 +111,19 @@ proptest! {
 fn a_name_that_is_renamed_at_a_full_quota_fits_once_the_old_one_is_gone() {
     let mut case = case_of(json!({"groups": [{"name": "new"}]}), json!([]));
     case.claims.quotas.groups = 1;
-    let state = GroupState { filter_expression: "fault".to_owned(), ..GroupState::default() };
+    let state = GroupState {
+        filter_expression: "fault".to_owned(),
+        ..GroupState::default()
+    };
     let tags = Tags::Read(mark(CLUSTER, me(), DeletionPolicy::Delete));
-    case.observed.groups.insert("old".to_owned(), Seen { arn: "old".to_owned(), state, tags });
+    case.observed.groups.insert(
+        "old".to_owned(),
+        Seen {
+            arn: "old".to_owned(),
+            state,
+            tags,
+        },
+    );
     let first = plan(&case);
     assert_eq!(actions(&first), [(Kind::Group, "old", Action::Delete)]);
     let observed = after(&case.observed, &first);

@@ -14,9 +14,18 @@ use crate::arbitrary::{CLUSTER, Case, case, gone, me};
 use crate::carry::{actions, after, names, owner, plan, planned, same, steps, tags, write};
 
 fn adoption(desired: &Desired, kind: Kind, name: &str) -> Option<Adoption> {
-    let groups = desired.groups.iter().map(|item| (Kind::Group, &item.name, item.adoption));
-    let rules = desired.rules.iter().map(|item| (Kind::SamplingRule, &item.name, item.adoption));
-    let log_groups = desired.log_groups.iter().map(|item| (Kind::LogGroup, &item.name, item.adoption));
+    let groups = desired
+        .groups
+        .iter()
+        .map(|item| (Kind::Group, &item.name, item.adoption));
+    let rules = desired
+        .rules
+        .iter()
+        .map(|item| (Kind::SamplingRule, &item.name, item.adoption));
+    let log_groups = desired
+        .log_groups
+        .iter()
+        .map(|item| (Kind::LogGroup, &item.name, item.adoption));
     groups
         .chain(rules)
         .chain(log_groups)
@@ -200,6 +209,13 @@ fn the_random_cases_reach_every_action() {
         let case: Case = case().new_tree(&mut runner).expect("a case").current();
         seen.extend(actions(&plan(&case)).into_iter().map(|(.., action)| action));
     }
-    let all = [Action::Create, Action::Update, Action::Adopt, Action::Delete, Action::Restore, Action::Release];
+    let all = [
+        Action::Create,
+        Action::Update,
+        Action::Adopt,
+        Action::Delete,
+        Action::Restore,
+        Action::Release,
+    ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
 }

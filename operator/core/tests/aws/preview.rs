@@ -24,7 +24,10 @@ fn fields(observed: &Observed, kind: Kind, name: &str) -> Option<Fields> {
             Fields::from([
                 ("filterExpression", Some(state.filter_expression.clone())),
                 ("insights.enabled", Some(state.insights_enabled.to_string())),
-                ("insights.notifications", Some(state.notifications_enabled.to_string())),
+                (
+                    "insights.notifications",
+                    Some(state.notifications_enabled.to_string()),
+                ),
             ])
         }),
         Kind::SamplingRule => observed.rules.get(name).map(|seen| {
@@ -46,36 +49,56 @@ fn fields(observed: &Observed, kind: Kind, name: &str) -> Option<Fields> {
         Kind::LogGroup => observed.log_groups.get(name).map(|seen| {
             let state = &seen.state;
             Fields::from([
-                ("retentionInDays", state.retention_in_days.map(|days| days.to_string())),
+                (
+                    "retentionInDays",
+                    state.retention_in_days.map(|days| days.to_string()),
+                ),
                 ("class", state.class.map(|class| format!("{class:?}"))),
                 ("kmsKeyArn", state.kms_key_arn.clone()),
-                ("deletionProtection", Some(state.deletion_protection.to_string())),
+                (
+                    "deletionProtection",
+                    Some(state.deletion_protection.to_string()),
+                ),
             ])
         }),
     }
 }
 
 fn list(map: &TagMap) -> Option<String> {
-    let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let entries: Vec<String> = map
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     (!entries.is_empty()).then(|| entries.join(","))
 }
 
 fn boost(boost: &SamplingRateBoost) -> String {
-    format!("maxRate {}, cooldownWindowMinutes {}", boost.max_rate, boost.cooldown_window_minutes)
+    format!(
+        "maxRate {}, cooldownWindowMinutes {}",
+        boost.max_rate, boost.cooldown_window_minutes
+    )
 }
 
 /// The tags that differ, before and after.
 fn tag_change(before: &TagMap, after: &TagMap) -> Option<(Option<String>, Option<String>)> {
     let only = |these: &TagMap, those: &TagMap| -> TagMap {
-        let differing = these.iter().filter(|(key, value)| those.get(*key) != Some(*value));
-        differing.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let differing = these
+            .iter()
+            .filter(|(key, value)| those.get(*key) != Some(*value));
+        differing
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     };
     (before != after).then(|| (list(&only(before, after)), list(&only(after, before))))
 }
 
 /// What differs between two accounts, as `(action, kind, name, field) -> (from, to)`; a create, delete, release or
 /// restore is one entry without a field.
-fn differences(before: &Observed, after: &Observed, planned: &[PlannedChange]) -> Vec<PlannedChange> {
+fn differences(
+    before: &Observed,
+    after: &Observed,
+    planned: &[PlannedChange],
+) -> Vec<PlannedChange> {
     let mut all = names(before);
     all.extend(names(after));
     all.sort();
@@ -90,12 +113,20 @@ fn differences(before: &Observed, after: &Observed, planned: &[PlannedChange]) -
             from,
             to,
         };
-        let (Some(old), Some(new)) = (fields(before, kind, &name), fields(after, kind, &name)) else {
-            let action = if fields(before, kind, &name).is_none() { "Create" } else { "Delete" };
+        let (Some(old), Some(new)) = (fields(before, kind, &name), fields(after, kind, &name))
+        else {
+            let action = if fields(before, kind, &name).is_none() {
+                "Create"
+            } else {
+                "Delete"
+            };
             found.push(entry(action, None, None, None));
             continue;
         };
-        let (old_tags, new_tags) = (known_tags(before, kind, &name), known_tags(after, kind, &name));
+        let (old_tags, new_tags) = (
+            known_tags(before, kind, &name),
+            known_tags(after, kind, &name),
+        );
         let unmarked = old_tags.contains_key(tag::PROFILE) && !new_tags.contains_key(tag::PROFILE);
         if unmarked {
             let mut released = old_tags.clone();
@@ -104,10 +135,18 @@ fn differences(before: &Observed, after: &Observed, planned: &[PlannedChange]) -
             // Restored or not, the preview has to tell the two apart.
             let restored = Fields::from([
                 ("fixedRate", Some(DEFAULT_RULE_FIXED_RATE.to_string())),
-                ("reservoirSize", Some(DEFAULT_RULE_RESERVOIR_SIZE.to_string())),
+                (
+                    "reservoirSize",
+                    Some(DEFAULT_RULE_RESERVOIR_SIZE.to_string()),
+                ),
             ]);
-            let says = |change: &&PlannedChange| change.kind == kind.as_str() && change.name == name;
-            let action = match planned.iter().find(says).map(|change| change.action.as_str()) {
+            let says =
+                |change: &&PlannedChange| change.kind == kind.as_str() && change.name == name;
+            let action = match planned
+                .iter()
+                .find(says)
+                .map(|change| change.action.as_str())
+            {
                 Some("Restore") => {
                     let mut expected = old.clone();
                     expected.extend(restored);
@@ -128,13 +167,19 @@ fn differences(before: &Observed, after: &Observed, planned: &[PlannedChange]) -
         let tags = tag_change(&old_tags, &new_tags).map(|(from, to)| ("tags", from, to));
         let changed = old.iter().filter(|(field, value)| new[*field] != **value);
         let changed = changed.map(|(field, value)| (*field, value.clone(), new[field].clone()));
-        found.extend(tags.into_iter().chain(changed).map(|(field, from, to)| entry(action, Some(field), from, to)));
+        found.extend(
+            tags.into_iter()
+                .chain(changed)
+                .map(|(field, from, to)| entry(action, Some(field), from, to)),
+        );
     }
     found
 }
 
 fn known_tags(observed: &Observed, kind: Kind, name: &str) -> TagMap {
-    crate::carry::tags(observed, kind, name).cloned().unwrap_or_default()
+    crate::carry::tags(observed, kind, name)
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn sorted(mut changes: Vec<PlannedChange>) -> Vec<PlannedChange> {
@@ -174,10 +219,23 @@ fn a_preview_is_bounded() {
     let mut case = crate::update::case_of(xray, serde_json::json!(declared));
     for name in &log_groups {
         let (state, tags) = (LogGroupState::default(), Tags::Read(TagMap::new()));
-        case.observed.log_groups.insert(name.clone(), Seen { arn: name.clone(), state, tags });
+        case.observed.log_groups.insert(
+            name.clone(),
+            Seen {
+                arn: name.clone(),
+                state,
+                tags,
+            },
+        );
     }
     // Each of the fifty is adopted with four fields, and a group is made.
     let changes = plan(&case).changes();
     assert_eq!(changes.len(), MAX_PLANNED_CHANGES);
-    assert_eq!(changes.iter().filter(|change| change.action == "Adopt").count(), 199);
+    assert_eq!(
+        changes
+            .iter()
+            .filter(|change| change.action == "Adopt")
+            .count(),
+        199
+    );
 }

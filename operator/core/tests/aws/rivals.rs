@@ -29,7 +29,11 @@ fn wants(profile: &ObservabilityProfile, reference: ProfileRef) -> Desired {
 fn claims(elder: &Desired, younger: &Desired) -> Claims {
     let mut oldest = BTreeMap::new();
     for desired in [younger, elder] {
-        oldest.extend(desired.claims().map(|(kind, name)| ((kind, name.to_owned()), desired.profile.clone())));
+        oldest.extend(
+            desired
+                .claims()
+                .map(|(kind, name)| ((kind, name.to_owned()), desired.profile.clone())),
+        );
     }
     Claims {
         cluster: CLUSTER.to_owned(),
@@ -107,10 +111,19 @@ fn what_the_holder_lets_go_the_waiting_profile_takes_over() {
         let manifest = serde_json::json!({"metadata": {"name": "any"}, "spec": spec});
         serde_json::from_value(manifest).expect("a profile")
     };
-    let (elder, mut younger) = (wants(&profile("Reject"), me()), wants(&profile("Adopt"), rival()));
+    let (elder, mut younger) = (
+        wants(&profile("Reject"), me()),
+        wants(&profile("Adopt"), rival()),
+    );
     let held = settle(&Observed::default(), &elder, &younger).expect("they settle");
-    assert_eq!(owner(&held, Kind::LogGroup, "/shared").map(|owner| owner.profile), Some(me()));
-    let nothing = Desired { log_groups: Vec::new(), ..elder };
+    assert_eq!(
+        owner(&held, Kind::LogGroup, "/shared").map(|owner| owner.profile),
+        Some(me())
+    );
+    let nothing = Desired {
+        log_groups: Vec::new(),
+        ..elder
+    };
 
     // It was to be kept, so it is nobody's now, and nobody may take it without the right to adopt.
     let kept = settle(&held, &nothing, &younger).expect("they settle");
@@ -118,5 +131,8 @@ fn what_the_holder_lets_go_the_waiting_profile_takes_over() {
     younger.log_groups[0].adoption = Adoption::Adopt;
     let taken = settle(&held, &nothing, &younger).expect("they settle");
     let owner = owner(&taken, Kind::LogGroup, "/shared").expect("it is held again");
-    assert_eq!((owner.profile, owner.deletion_policy), (rival(), DeletionPolicy::Retain));
+    assert_eq!(
+        (owner.profile, owner.deletion_policy),
+        (rival(), DeletionPolicy::Retain)
+    );
 }

@@ -27,7 +27,11 @@ fn outcome() -> impl Strategy<Value = Option<Applied>> {
         (ItemState::Pending, reason::ACCESS_DENIED),
     ])
     .prop_map(|(state, reason)| {
-        Applied::Failed(Failure { state, reason, message: format!("AWS said {reason}") })
+        Applied::Failed(Failure {
+            state,
+            reason,
+            message: format!("AWS said {reason}"),
+        })
     });
     prop_oneof![
         3 => Just(Some(Applied::Done { arn: Some("arn:made".to_owned()) })),
@@ -47,25 +51,42 @@ fn aws_facts(case: &Case, outcomes: Vec<Option<Applied>>) -> AwsFacts {
     let plan = if case.desired.mode == Mode::Preview {
         plan.previewed()
     } else {
-        let keys = plan.writes().map(|(object, _)| (object.kind, object.name.clone()));
+        let keys = plan
+            .writes()
+            .map(|(object, _)| (object.kind, object.name.clone()));
         let outcomes: BTreeMap<_, _> = keys
             .zip(outcomes.into_iter().cycle())
             .filter_map(|(key, outcome)| Some((key, outcome?)))
             .collect();
         plan.applied(outcomes)
     };
-    let preview = if case.desired.mode == Mode::Preview { preview } else { Vec::new() };
-    AwsFacts::Observed { account_id: "123456789012".to_owned(), region: "us-east-1".to_owned(), plan, preview }
+    let preview = if case.desired.mode == Mode::Preview {
+        preview
+    } else {
+        Vec::new()
+    };
+    AwsFacts::Observed {
+        account_id: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        plan,
+        preview,
+    }
 }
 
 fn fact(good: &'static str, bad: &'static str) -> impl Strategy<Value = Fact> {
-    prop_oneof![Just(Fact::yes(good, "fine")), Just(Fact::no(bad, "not fine"))]
+    prop_oneof![
+        Just(Fact::yes(good, "fine")),
+        Just(Fact::no(bad, "not fine"))
+    ]
 }
 
 fn facts() -> impl Strategy<Value = (ObservabilityProfile, Facts)> {
     let unreachable = prop::bool::weighted(0.1);
     let notes = prop::bool::ANY.prop_map(|noted| {
-        let note = Note { reason: reason::EQUAL_PRIORITY, message: "two are equal".to_owned() };
+        let note = Note {
+            reason: reason::EQUAL_PRIORITY,
+            message: "two are equal".to_owned(),
+        };
         if noted { vec![note] } else { Vec::new() }
     });
     (
@@ -77,32 +98,43 @@ fn facts() -> impl Strategy<Value = (ObservabilityProfile, Facts)> {
         fact(reason::RULE_MATCHED, reason::NO_MATCH_YET),
         notes,
     )
-        .prop_map(|(case, outcomes, unreachable, receiver, injected, traffic, notes)| {
-            let aws = if unreachable {
-                AwsFacts::Unobserved(Fact::no(reason::UNREACHABLE, "nobody answers"))
-            } else {
-                aws_facts(&case, outcomes)
-            };
-            let facts = Facts {
-                aws,
-                receiver,
-                injected,
-                workloads: Default::default(),
-                env: Vec::new(),
-                traffic,
-                notes,
-            };
-            (case.profile, facts)
-        })
+        .prop_map(
+            |(case, outcomes, unreachable, receiver, injected, traffic, notes)| {
+                let aws = if unreachable {
+                    AwsFacts::Unobserved(Fact::no(reason::UNREACHABLE, "nobody answers"))
+                } else {
+                    aws_facts(&case, outcomes)
+                };
+                let facts = Facts {
+                    aws,
+                    receiver,
+                    injected,
+                    workloads: Default::default(),
+                    env: Vec::new(),
+                    traffic,
+                    notes,
+                };
+                (case.profile, facts)
+            },
+        )
 }
 
-fn with_status(profile: &ObservabilityProfile, status: ObservabilityProfileStatus) -> ObservabilityProfile {
-    ObservabilityProfile { status: Some(status), ..profile.clone() }
+fn with_status(
+    profile: &ObservabilityProfile,
+    status: ObservabilityProfileStatus,
+) -> ObservabilityProfile {
+    ObservabilityProfile {
+        status: Some(status),
+        ..profile.clone()
+    }
 }
 
 fn items(status: &ObservabilityProfileStatus) -> impl Iterator<Item = (Kind, &ItemStatus)> {
     let groups = status.groups.iter().map(|item| (Kind::Group, item));
-    let rules = status.sampling_rules.iter().map(|item| (Kind::SamplingRule, item));
+    let rules = status
+        .sampling_rules
+        .iter()
+        .map(|item| (Kind::SamplingRule, item));
     let log_groups = status.log_groups.iter().map(|item| (Kind::LogGroup, item));
     groups.chain(rules).chain(log_groups)
 }
@@ -234,7 +266,10 @@ fn a_warning_is_given_for_what_somebody_has_to_mend_and_not_for_what_passes() {
         let truth = fact.truth;
         let facts = facts(fact);
         let status = status(&case.profile, &facts, at(1));
-        let warnings = transitions(None, &status, &facts).iter().filter(|news| news.warning).count();
+        let warnings = transitions(None, &status, &facts)
+            .iter()
+            .filter(|news| news.warning)
+            .count();
         assert_eq!(warnings > 0, warns, "{truth:?} {:?}", facts.aws);
     }
 }
@@ -268,13 +303,19 @@ fn a_changed_profile_forgets_what_was_released() {
         profile.metadata.generation = Some(generation);
         let status = status(&profile, &facts, at(2));
         assert_eq!(status.log_groups.len(), listed, "generation {generation}");
-        assert_eq!(status.summary.map(|summary| summary.logs), Some("0/0".to_owned()));
+        assert_eq!(
+            status.summary.map(|summary| summary.logs),
+            Some("0/0".to_owned())
+        );
     }
 }
 
 #[test]
 fn a_preview_is_not_ready_and_not_a_failure() {
-    let mut case = crate::update::case_of(serde_json::json!({"groups": [{"name": "g"}]}), serde_json::json!([]));
+    let mut case = crate::update::case_of(
+        serde_json::json!({"groups": [{"name": "g"}]}),
+        serde_json::json!([]),
+    );
     (case.desired.mode, case.profile.spec.mode) = (Mode::Preview, Mode::Preview);
     let facts = Facts {
         aws: aws_facts(&case, vec![None]),
@@ -287,7 +328,14 @@ fn a_preview_is_not_ready_and_not_a_failure() {
     };
     let status = status(&case.profile, &facts, at(1));
     let ready = &status.conditions[0];
-    assert_eq!((ready.type_.as_str(), ready.status.as_str(), ready.reason.as_str()), (condition::READY, Truth::Unknown.as_str(), reason::PREVIEW));
+    assert_eq!(
+        (
+            ready.type_.as_str(),
+            ready.status.as_str(),
+            ready.reason.as_str()
+        ),
+        (condition::READY, Truth::Unknown.as_str(), reason::PREVIEW)
+    );
     assert_eq!(status.plan.len(), 1);
     assert_eq!(status.groups[0].state, ItemState::Pending);
 }

@@ -20,7 +20,9 @@ fn profile(spec: Value) -> ObservabilityProfile {
 }
 
 fn rights(annotations: &[(&str, &str)]) -> Rights {
-    let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let annotations = annotations
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     Rights::read(&annotations.collect())
 }
 
@@ -35,28 +37,49 @@ fn a_role_is_used_only_where_the_admin_lists_it() {
         (Some(""), false),
         (Some(ROLE), true),
         (Some("arn:aws:iam::123456789012:role/team-*"), true),
-        (Some("arn:aws:iam::123456789012:role/team-b, arn:aws:iam::123456789012:role/team-a"), true),
+        (
+            Some("arn:aws:iam::123456789012:role/team-b, arn:aws:iam::123456789012:role/team-a"),
+            true,
+        ),
         (Some("arn:aws:iam::123456789012:role/team-b"), false),
         // A pattern is the whole ARN.
         (Some("team-a"), false),
         (Some("arn:aws:iam::123456789012:role/team"), false),
         (Some("*"), true),
     ] {
-        let annotations: Vec<_> = allowed.map(|value| (annotation::ALLOWED_ROLE_ARNS, value)).into_iter().collect();
+        let annotations: Vec<_> = allowed
+            .map(|value| (annotation::ALLOWED_ROLE_ARNS, value))
+            .into_iter()
+            .collect();
         let spec = json!({"aws": {"roleArn": ROLE}});
-        let result = validate(&profile(spec.clone()), &rights(&annotations), Some("eu-west-1"));
+        let result = validate(
+            &profile(spec.clone()),
+            &rights(&annotations),
+            Some("eu-west-1"),
+        );
         match result {
-            Ok(desired) => assert_eq!((expected, desired.role_arn.as_deref()), (true, Some(ROLE)), "{allowed:?}"),
+            Ok(desired) => assert_eq!(
+                (expected, desired.role_arn.as_deref()),
+                (true, Some(ROLE)),
+                "{allowed:?}"
+            ),
             Err(invalid) => {
                 assert!(!expected, "{allowed:?}");
                 assert_eq!(invalid.reason(), reason::ROLE_NOT_ALLOWED);
-                assert!(invalid.to_string().contains(annotation::ALLOWED_ROLE_ARNS), "{invalid}");
+                assert!(
+                    invalid.to_string().contains(annotation::ALLOWED_ROLE_ARNS),
+                    "{invalid}"
+                );
             }
         }
         // A role that was taken away serves for nothing any more, not even for cleaning up.
         let mut leaving = profile(spec);
         leaving.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(validate(&leaving, &rights(&annotations), Some("eu-west-1")).is_ok(), expected, "{allowed:?}");
+        assert_eq!(
+            validate(&leaving, &rights(&annotations), Some("eu-west-1")).is_ok(),
+            expected,
+            "{allowed:?}"
+        );
     }
 }
 
@@ -64,14 +87,26 @@ fn a_role_is_used_only_where_the_admin_lists_it() {
 fn a_region_is_the_profiles_own_or_the_operators_and_never_changes() {
     let mut was = profile(json!({}));
     was.status = Some(serde_json::from_value(json!({"region": "us-east-1"})).expect("a status"));
-    let region = |profile: &ObservabilityProfile, default| validate(profile, &Rights::default(), default).map(|desired| desired.region);
+    let region = |profile: &ObservabilityProfile, default| {
+        validate(profile, &Rights::default(), default).map(|desired| desired.region)
+    };
     let own = profile(json!({"aws": {"region": "us-east-1"}}));
     assert_eq!(region(&own, Some("eu-west-1")), Ok("us-east-1".to_owned()));
-    assert_eq!(region(&profile(json!({})), Some("eu-west-1")), Ok("eu-west-1".to_owned()));
+    assert_eq!(
+        region(&profile(json!({})), Some("eu-west-1")),
+        Ok("eu-west-1".to_owned())
+    );
     assert_eq!(region(&profile(json!({})), None), Err(Invalid::NoRegion));
     assert_eq!(region(&was, Some("us-east-1")), Ok("us-east-1".to_owned()));
-    let changed = Invalid::RegionChanged { was: "us-east-1".to_owned(), now: "eu-west-1".to_owned() };
-    assert!(changed.to_string().contains("set spec.aws.region: us-east-1"));
+    let changed = Invalid::RegionChanged {
+        was: "us-east-1".to_owned(),
+        now: "eu-west-1".to_owned(),
+    };
+    assert!(
+        changed
+            .to_string()
+            .contains("set spec.aws.region: us-east-1")
+    );
     assert_eq!(region(&was, Some("eu-west-1")), Err(changed));
 }
 
@@ -90,8 +125,15 @@ fn names_that_the_admin_does_not_allow_are_refused_one_by_one() {
         },
         "logs": {"groups": [{"name": "/team-a/x"}, {"name": "/team-b/x"}]},
     });
-    let desired = desired(spec, &rights(&[(annotation::ALLOWED_NAMES, "team-a,/team-a/*")]));
-    let refused: Vec<_> = desired.refused.iter().map(|refused| (refused.kind, refused.name.as_str(), refused.reason)).collect();
+    let desired = desired(
+        spec,
+        &rights(&[(annotation::ALLOWED_NAMES, "team-a,/team-a/*")]),
+    );
+    let refused: Vec<_> = desired
+        .refused
+        .iter()
+        .map(|refused| (refused.kind, refused.name.as_str(), refused.reason))
+        .collect();
     assert_eq!(
         refused,
         [
@@ -101,9 +143,21 @@ fn names_that_the_admin_does_not_allow_are_refused_one_by_one() {
             (Kind::LogGroup, "/team-b/x", reason::NAME_NOT_ALLOWED),
         ]
     );
-    assert!(desired.refused.iter().all(|refused| refused.message.contains(annotation::ALLOWED_NAMES)));
+    assert!(
+        desired
+            .refused
+            .iter()
+            .all(|refused| refused.message.contains(annotation::ALLOWED_NAMES))
+    );
     let claims: Vec<_> = desired.claims().collect();
-    assert_eq!(claims, [(Kind::Group, "team-a"), (Kind::SamplingRule, "team-a"), (Kind::LogGroup, "/team-a/x")]);
+    assert_eq!(
+        claims,
+        [
+            (Kind::Group, "team-a"),
+            (Kind::SamplingRule, "team-a"),
+            (Kind::LogGroup, "/team-a/x")
+        ]
+    );
 }
 
 #[test]
@@ -119,10 +173,16 @@ fn adopting_takes_the_profiles_word_and_the_admins() {
         ("Adopt", Some("*"), Adoption::Adopt),
         ("Observe", None, Adoption::Observe),
     ] {
-        let annotations: Vec<_> = allowed.map(|value| (annotation::ALLOW_ADOPT, value)).into_iter().collect();
+        let annotations: Vec<_> = allowed
+            .map(|value| (annotation::ALLOW_ADOPT, value))
+            .into_iter()
+            .collect();
         let spec = json!({"logs": {"groups": [{"name": "/log", "adoptionPolicy": policy}]}});
         let desired = desired(spec, &rights(&annotations));
-        assert_eq!(desired.log_groups[0].adoption, expected, "{policy} {allowed:?}");
+        assert_eq!(
+            desired.log_groups[0].adoption, expected,
+            "{policy} {allowed:?}"
+        );
     }
 }
 
@@ -131,16 +191,43 @@ fn the_rule_default_needs_the_right_to_adopt_it() {
     for (annotations, policy, expected) in [
         (vec![], "Reject", None),
         (vec![(annotation::ALLOW_ADOPT, "other")], "Adopt", None),
-        (vec![(annotation::ALLOW_ADOPT, "Default")], "Reject", Some(Adoption::Adopt)),
-        (vec![(annotation::ALLOW_ADOPT, "*")], "Adopt", Some(Adoption::Adopt)),
-        (vec![(annotation::ALLOW_ADOPT, "Default"), (annotation::ALLOWED_NAMES, "a")], "Adopt", None),
+        (
+            vec![(annotation::ALLOW_ADOPT, "Default")],
+            "Reject",
+            Some(Adoption::Adopt),
+        ),
+        (
+            vec![(annotation::ALLOW_ADOPT, "*")],
+            "Adopt",
+            Some(Adoption::Adopt),
+        ),
+        (
+            vec![
+                (annotation::ALLOW_ADOPT, "Default"),
+                (annotation::ALLOWED_NAMES, "a"),
+            ],
+            "Adopt",
+            None,
+        ),
         (vec![], "Observe", Some(Adoption::Observe)),
     ] {
         let rule = json!({"name": "Default", "fixedRate": 0.5, "reservoirSize": 2, "adoptionPolicy": policy});
-        let desired = desired(json!({"xray": {"samplingRules": [rule]}}), &rights(&annotations));
-        assert_eq!(desired.rules.first().map(|item| item.adoption), expected, "{annotations:?} {policy}");
+        let desired = desired(
+            json!({"xray": {"samplingRules": [rule]}}),
+            &rights(&annotations),
+        );
+        assert_eq!(
+            desired.rules.first().map(|item| item.adoption),
+            expected,
+            "{annotations:?} {policy}"
+        );
         assert_eq!(desired.refused.len(), usize::from(expected.is_none()));
-        assert!(desired.refused.iter().all(|refused| refused.reason == reason::NAME_NOT_ALLOWED));
+        assert!(
+            desired
+                .refused
+                .iter()
+                .all(|refused| refused.reason == reason::NAME_NOT_ALLOWED)
+        );
     }
 }
 
@@ -148,23 +235,49 @@ fn the_rule_default_needs_the_right_to_adopt_it() {
 fn names_follow_the_service_unless_they_are_written() {
     let rule = |more: Value| {
         let mut rule = json!({"name": "r", "priority": 1, "fixedRate": 0.1, "reservoirSize": 1});
-        rule.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        rule.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
         json!({"service": {"name": "backend"}, "xray": {"samplingRules": [rule], "groups": [{"name": "g"}]}})
     };
     for (more, expected) in [(json!({}), "backend"), (json!({"serviceName": "*"}), "*")] {
         let desired = desired(rule(more), &Rights::default());
-        let RuleSpec::Custom(custom) = &desired.rules[0].spec else { panic!("a custom rule") };
+        let RuleSpec::Custom(custom) = &desired.rules[0].spec else {
+            panic!("a custom rule")
+        };
         assert_eq!(custom.service_name, expected);
-        assert_eq!([&custom.host, &custom.url_path, &custom.http_method, &custom.service_type, &custom.resource_arn], ["*"; 5]);
-        assert_eq!(desired.groups[0].spec.filter_expression.as_deref(), Some("service(\"backend\")"));
+        assert_eq!(
+            [
+                &custom.host,
+                &custom.url_path,
+                &custom.http_method,
+                &custom.service_type,
+                &custom.resource_arn
+            ],
+            ["*"; 5]
+        );
+        assert_eq!(
+            desired.groups[0].spec.filter_expression.as_deref(),
+            Some("service(\"backend\")")
+        );
     }
     // Where a rule is only read, nothing is expected that was not written.
-    let desired = desired(json!({"service": {"name": "backend"}, "xray": {
-        "groups": [{"name": "g", "adoptionPolicy": "Observe"}],
-        "samplingRules": [{"name": "r", "adoptionPolicy": "Observe"}],
-    }}), &Rights::default());
+    let desired = desired(
+        json!({"service": {"name": "backend"}, "xray": {
+            "groups": [{"name": "g", "adoptionPolicy": "Observe"}],
+            "samplingRules": [{"name": "r", "adoptionPolicy": "Observe"}],
+        }}),
+        &Rights::default(),
+    );
     assert_eq!(desired.groups[0].spec.filter_expression, None);
-    assert_eq!(desired.rules[0].spec, RuleSpec::Observed { fixed_rate: None, reservoir_size: None, priority: None });
+    assert_eq!(
+        desired.rules[0].spec,
+        RuleSpec::Observed {
+            fixed_rate: None,
+            reservoir_size: None,
+            priority: None
+        }
+    );
 }
 
 #[test]
@@ -176,15 +289,44 @@ fn what_an_entry_lacks_is_told_and_the_others_go_on() {
         rule
     };
     for (xray, word, why) in [
-        (json!({"groups": [{"name": "g"}]}), "no filterExpression", reason::INVALID),
-        (json!({"groups": [{"name": "g", "filterExpression": "service(\"a\""}]}), "invalid filterExpression", reason::INVALID_FILTER_EXPRESSION),
-        (json!({"samplingRules": [without("priority")]}), "no priority", reason::INVALID),
-        (json!({"samplingRules": [without("fixedRate")]}), "no fixedRate", reason::INVALID),
-        (json!({"samplingRules": [without("reservoirSize")]}), "no reservoirSize", reason::INVALID),
-        (json!({"samplingRules": [without("serviceName")]}), "no serviceName", reason::INVALID),
+        (
+            json!({"groups": [{"name": "g"}]}),
+            "no filterExpression",
+            reason::INVALID,
+        ),
+        (
+            json!({"groups": [{"name": "g", "filterExpression": "service(\"a\""}]}),
+            "invalid filterExpression",
+            reason::INVALID_FILTER_EXPRESSION,
+        ),
+        (
+            json!({"samplingRules": [without("priority")]}),
+            "no priority",
+            reason::INVALID,
+        ),
+        (
+            json!({"samplingRules": [without("fixedRate")]}),
+            "no fixedRate",
+            reason::INVALID,
+        ),
+        (
+            json!({"samplingRules": [without("reservoirSize")]}),
+            "no reservoirSize",
+            reason::INVALID,
+        ),
+        (
+            json!({"samplingRules": [without("serviceName")]}),
+            "no serviceName",
+            reason::INVALID,
+        ),
     ] {
-        let desired = desired(json!({"xray": xray, "logs": {"groups": [{"name": "/fine"}]}}), &Rights::default());
-        let [refused] = &desired.refused[..] else { panic!("{:?}", desired.refused) };
+        let desired = desired(
+            json!({"xray": xray, "logs": {"groups": [{"name": "/fine"}]}}),
+            &Rights::default(),
+        );
+        let [refused] = &desired.refused[..] else {
+            panic!("{:?}", desired.refused)
+        };
         assert!(refused.message.contains(word), "{}", refused.message);
         assert_eq!(refused.reason, why);
         assert_eq!(desired.log_groups.len(), 1);
@@ -203,9 +345,36 @@ fn x_ray_objects_go_and_log_groups_stay_unless_it_is_written() {
     });
     let desired = desired(spec, &Rights::default());
     let policies = |policies: Vec<DeletionPolicy>| policies;
-    assert_eq!(policies(desired.groups.iter().map(|item| item.deletion_policy).collect()), [DeletionPolicy::Delete, DeletionPolicy::Retain]);
-    assert_eq!(policies(desired.rules.iter().map(|item| item.deletion_policy).collect()), [DeletionPolicy::Delete]);
-    assert_eq!(policies(desired.log_groups.iter().map(|item| item.deletion_policy).collect()), [DeletionPolicy::Retain, DeletionPolicy::Delete]);
+    assert_eq!(
+        policies(
+            desired
+                .groups
+                .iter()
+                .map(|item| item.deletion_policy)
+                .collect()
+        ),
+        [DeletionPolicy::Delete, DeletionPolicy::Retain]
+    );
+    assert_eq!(
+        policies(
+            desired
+                .rules
+                .iter()
+                .map(|item| item.deletion_policy)
+                .collect()
+        ),
+        [DeletionPolicy::Delete]
+    );
+    assert_eq!(
+        policies(
+            desired
+                .log_groups
+                .iter()
+                .map(|item| item.deletion_policy)
+                .collect()
+        ),
+        [DeletionPolicy::Retain, DeletionPolicy::Delete]
+    );
 }
 
 #[test]
@@ -213,28 +382,58 @@ fn a_profile_that_goes_declares_nothing() {
     let spec = json!({"service": {"name": "backend"}, "xray": {"groups": [{"name": "g"}]}, "logs": {"groups": [{"name": "/l"}]}});
     let mut leaving = profile(spec);
     leaving.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-    let desired = validate(&leaving, &Rights::default(), Some("eu-west-1")).expect("region and role are fine");
+    let desired = validate(&leaving, &Rights::default(), Some("eu-west-1"))
+        .expect("region and role are fine");
     assert!(desired.deleting);
-    assert_eq!(Kind::ALL.iter().flat_map(|kind| desired.names(*kind)).count(), 0);
+    assert_eq!(
+        Kind::ALL
+            .iter()
+            .flat_map(|kind| desired.names(*kind))
+            .count(),
+        0
+    );
 }
 
 #[test]
 fn what_is_only_observed_must_exist_and_is_told_where_it_differs() {
     let spec = json!({"xray": {"groups": [{"name": "g", "filterExpression": "fault", "adoptionPolicy": "Observe"}]}});
     let desired = desired(spec, &Rights::default());
-    let verdict = |observed: &Observed| diff(&desired, observed, &Claims::default()).objects[0].verdict.clone();
+    let verdict = |observed: &Observed| {
+        diff(&desired, observed, &Claims::default()).objects[0]
+            .verdict
+            .clone()
+    };
     let with = |expression: &str| {
-        let state = GroupState { filter_expression: expression.to_owned(), ..GroupState::default() };
-        let seen = Seen { arn: "arn".to_owned(), state, tags: Tags::Unread };
-        Observed { groups: [("g".to_owned(), seen)].into(), ..Observed::default() }
+        let state = GroupState {
+            filter_expression: expression.to_owned(),
+            ..GroupState::default()
+        };
+        let seen = Seen {
+            arn: "arn".to_owned(),
+            state,
+            tags: Tags::Unread,
+        };
+        Observed {
+            groups: [("g".to_owned(), seen)].into(),
+            ..Observed::default()
+        }
     };
     assert_eq!(verdict(&with("fault")), Verdict::Synced);
     for (observed, why, sentence) in [
         (Observed::default(), reason::PENDING, "does not exist"),
-        (with("error"), reason::DRIFTED, "filterExpression is error, not fault"),
+        (
+            with("error"),
+            reason::DRIFTED,
+            "filterExpression is error, not fault",
+        ),
     ] {
         let verdict = verdict(&observed);
-        let Verdict::Held { reason, message, .. } = &verdict else { panic!("{verdict:?}") };
+        let Verdict::Held {
+            reason, message, ..
+        } = &verdict
+        else {
+            panic!("{verdict:?}")
+        };
         assert_eq!(*reason, why);
         assert!(message.contains(sentence), "{message}");
     }

@@ -27,13 +27,24 @@ fn logged(log: impl FnOnce()) -> (Vec<String>, Vec<Value>) {
     let (sender, lines) = mpsc::channel();
     let console = Console::start(std::io::sink(), Lines(sender));
     let queue = Arc::new(LogQueue::new(&metrics));
-    let layer = LogLayer::new(console.clone(), Some(Arc::clone(&queue)), Counter::default());
+    let layer = LogLayer::new(
+        console.clone(),
+        Some(Arc::clone(&queue)),
+        Counter::default(),
+    );
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
     assert!(console.flush(Instant::now() + Duration::from_secs(60)));
     let text = String::from_utf8(lines.try_iter().flatten().collect()).unwrap();
     let events = queue.take();
-    assert!(events.iter().all(|event| event.timestamp > 1_700_000_000_000));
-    let events = events.iter().map(|event| serde_json::from_str(&event.message).unwrap()).collect();
+    assert!(
+        events
+            .iter()
+            .all(|event| event.timestamp > 1_700_000_000_000)
+    );
+    let events = events
+        .iter()
+        .map(|event| serde_json::from_str(&event.message).unwrap())
+        .collect();
     (text.lines().map(str::to_owned).collect(), events)
 }
 
@@ -42,7 +53,10 @@ fn a_record_is_a_line_and_an_event_with_its_fields() {
     let (lines, events) = logged(|| {
         tracing::info!(target: "app", user = "a\"b", n = 3, ok = true, f = 0.5, list = ?[1, 2], level = "x", "test {}", "Log");
     });
-    assert!(lines[0].ends_with("  INFO app: test Log user=a\"b n=3 ok=true f=0.5 list=[1, 2] level=x"), "{lines:?}");
+    assert!(
+        lines[0].ends_with("  INFO app: test Log user=a\"b n=3 ok=true f=0.5 list=[1, 2] level=x"),
+        "{lines:?}"
+    );
     assert_eq!(
         events,
         [json!({
@@ -54,19 +68,43 @@ fn a_record_is_a_line_and_an_event_with_its_fields() {
 
 #[test]
 fn within_a_span_the_trace_s_id_is_in_both() {
-    let span = SpanContext::new(TraceId::from(0x5759_e988 << 96 | 1), SpanId::from(2), TraceFlags::SAMPLED, true, TraceState::NONE);
+    let span = SpanContext::new(
+        TraceId::from(0x5759_e988 << 96 | 1),
+        SpanId::from(2),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::NONE,
+    );
     let context = Context::new().with_remote_span_context(span);
-    let in_context = |context: &Context| logged(|| {
-        let _guard = context.clone().attach();
-        tracing::info!("HomeActivities");
-    });
+    let in_context = |context: &Context| {
+        logged(|| {
+            let _guard = context.clone().attach();
+            tracing::info!("HomeActivities");
+        })
+    };
     let (lines, events) = in_context(&context);
-    assert!(lines[0].ends_with("HomeActivities trace_id=5759e988000000000000000000000001 span_id=0000000000000002"), "{lines:?}");
+    assert!(
+        lines[0].ends_with(
+            "HomeActivities trace_id=5759e988000000000000000000000001 span_id=0000000000000002"
+        ),
+        "{lines:?}"
+    );
     assert_eq!(events[0]["trace_id"], "5759e988000000000000000000000001");
-    assert_eq!(events[0].get("xray_trace_id"), None, "X-Ray does not have it");
-    let decision = Decision { sampled: true, rule: None, name: "s".into() };
+    assert_eq!(
+        events[0].get("xray_trace_id"),
+        None,
+        "X-Ray does not have it"
+    );
+    let decision = Decision {
+        sampled: true,
+        rule: None,
+        name: "s".into(),
+    };
     let (_, events) = in_context(&context.with_value(decision));
-    assert_eq!(events[0]["xray_trace_id"], "1-5759e988-000000000000000000000001");
+    assert_eq!(
+        events[0]["xray_trace_id"],
+        "1-5759e988-000000000000000000000001"
+    );
 }
 
 #[test]

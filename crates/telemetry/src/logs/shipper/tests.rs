@@ -29,7 +29,11 @@ impl LogSink for Arc<Sink> {
 
     async fn create_stream(&self) -> Result<(), PutError> {
         *self.created.lock().unwrap() += 1;
-        if self.group_is_missing { Err(PutError::Passing("no group".into())) } else { Ok(()) }
+        if self.group_is_missing {
+            Err(PutError::Passing("no group".into()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -47,11 +51,25 @@ impl Shipping {
         let metrics = Arc::new(Metrics::new(&[]));
         let queue = Arc::new(LogQueue::new(&metrics));
         let flusher = Flusher::new();
-        let task = run(Arc::clone(&queue), Arc::clone(&sink), Arc::clone(&metrics), flusher.subscribe());
+        let task = run(
+            Arc::clone(&queue),
+            Arc::clone(&sink),
+            Arc::clone(&metrics),
+            flusher.subscribe(),
+        );
         std::thread::spawn(|| {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(task);
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(task);
         });
-        Self { sink, queue, metrics, flusher }
+        Self {
+            sink,
+            queue,
+            metrics,
+            flusher,
+        }
     }
 
     fn log(&self, count: usize) {
@@ -61,7 +79,8 @@ impl Shipping {
     }
 
     fn flush(&self, milliseconds: u64) -> bool {
-        self.flusher.flush(Instant::now() + Duration::from_millis(milliseconds), false)
+        self.flusher
+            .flush(Instant::now() + Duration::from_millis(milliseconds), false)
     }
 }
 
@@ -97,10 +116,19 @@ fn the_stream_is_created_when_it_is_missing() {
 #[test]
 fn a_missing_group_is_waited_for_until_the_deadline_and_then_counted() {
     let answers = (0..100).map(|_| Some(Err(PutError::NoStream)));
-    let shipping = Shipping::start(Sink { group_is_missing: true, ..Sink::default() }, answers);
+    let shipping = Shipping::start(
+        Sink {
+            group_is_missing: true,
+            ..Sink::default()
+        },
+        answers,
+    );
     shipping.log(2);
     assert!(!shipping.flush(400));
-    assert!(*shipping.sink.created.lock().unwrap() >= 2, "it was tried again");
+    assert!(
+        *shipping.sink.created.lock().unwrap() >= 2,
+        "it was tried again"
+    );
     assert_eq!(shipping.metrics.log_dropped("shutdown").get(), 2);
 }
 
@@ -115,7 +143,12 @@ fn throttling_is_waited_out() {
 
 #[test]
 fn a_refused_batch_is_dropped_and_the_next_one_sent() {
-    let shipping = Shipping::start(Sink::default(), [Some(Err(PutError::Refused("InvalidParameterException".into())))]);
+    let shipping = Shipping::start(
+        Sink::default(),
+        [Some(Err(PutError::Refused(
+            "InvalidParameterException".into(),
+        )))],
+    );
     shipping.log(2);
     assert!(!shipping.flush(60_000));
     assert_eq!(shipping.metrics.log_dropped("refused").get(), 2);
@@ -125,7 +158,11 @@ fn a_refused_batch_is_dropped_and_the_next_one_sent() {
 
 #[test]
 fn rejected_ranges_are_counted() {
-    let rejected = Rejected { too_new: 1, too_old: 2, expired: 3 };
+    let rejected = Rejected {
+        too_new: 1,
+        too_old: 2,
+        expired: 3,
+    };
     let shipping = Shipping::start(Sink::default(), [Some(Ok(rejected))]);
     shipping.log(10);
     assert!(!shipping.flush(60_000));

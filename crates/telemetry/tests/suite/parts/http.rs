@@ -61,16 +61,26 @@ impl Server {
         Self::start_at(([127, 0, 0, 1], 0).into(), answers, None)
     }
 
-    pub(crate) fn start_at(address: SocketAddr, answers: impl IntoIterator<Item = Answer>, tls: Option<&Tls>) -> Self {
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        answers: impl IntoIterator<Item = Answer>,
+        tls: Option<&Tls>,
+    ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { answers: Mutex::new(answers.into_iter().collect()), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            answers: Mutex::new(answers.into_iter().collect()),
+            ..Shared::default()
+        });
         let acceptor = tls.map(acceptor);
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
@@ -79,7 +89,11 @@ impl Server {
                 }
             });
         });
-        Self { address, shared, _stop: stop }
+        Self {
+            address,
+            shared,
+            _stop: stop,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -88,11 +102,6 @@ impl Server {
 
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
-    }
-
-    /// Further answers, before the endless 200s.
-    pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.shared.answers.lock().unwrap().extend(answers);
     }
 }
 
@@ -107,16 +116,25 @@ fn acceptor(tls: &Tls) -> TlsAcceptor {
         Some(issuer) => {
             let mut roots = rustls::RootCertStore::empty();
             roots.add(certificate(issuer)).unwrap();
-            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                Arc::new(roots),
+                provider,
+            );
             builder.with_client_cert_verifier(verifier.build().unwrap())
         }
     };
     let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes()).unwrap();
-    let config = builder.with_single_cert(vec![certificate(&tls.certificate)], key).unwrap();
+    let config = builder
+        .with_single_cert(vec![certificate(&tls.certificate)], key)
+        .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn accept(listener: tokio::net::TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn accept(
+    listener: tokio::net::TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
@@ -151,14 +169,29 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
             };
             headers.insert(name.to_lowercase(), value.trim().to_owned());
         }
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.ok()?;
-        let answer = shared.answers.lock().unwrap().pop_front().unwrap_or_else(Answer::ok);
-        shared.received.lock().unwrap().push(Received { path, headers, body, at: Instant::now() });
+        let answer = shared
+            .answers
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or_else(Answer::ok);
+        shared.received.lock().unwrap().push(Received {
+            path,
+            headers,
+            body,
+            at: Instant::now(),
+        });
         match answer {
             Answer::Give(status, headers, body) => {
-                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{headers}\r\n",
+                    body.len()
+                );
                 stream.write_all(head.as_bytes()).await.ok()?;
                 stream.write_all(&body).await.ok()?;
                 stream.flush().await.ok()?;

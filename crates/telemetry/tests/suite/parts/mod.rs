@@ -21,15 +21,24 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
         if let Some(value) = condition() {
             return value;
         }
-        assert!(begin.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{what}: not within {} s",
+            PATIENCE.as_secs()
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
 /// Telemetry with these variables, the console off unless they say otherwise.
 pub(crate) fn telemetry(variables: &[(&str, &str)]) -> Telemetry {
-    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let telemetry = Telemetry::from_env().service_name("backend-flask").variables(owned).start();
+    let owned = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let telemetry = Telemetry::from_env()
+        .service_name("backend-flask")
+        .variables(owned)
+        .start();
     assert_eq!(telemetry.problems(), []);
     telemetry
 }
@@ -42,8 +51,10 @@ pub(crate) fn serve(
     status: u16,
     work: impl FnOnce(),
 ) -> Option<String> {
-    let headers: HashMap<String, String> =
-        headers.iter().map(|(name, value)| (name.to_lowercase(), (*value).to_owned())).collect();
+    let headers: HashMap<String, String> = headers
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), (*value).to_owned()))
+        .collect();
     let request = ServerRequest {
         method: "GET",
         route: Some("/api/activities/home"),
@@ -62,13 +73,25 @@ pub(crate) fn serve(
         work();
     }
     let answer = span.answer_header().map(str::to_owned);
-    span.end(&ServerResponse { status, content_length: Some(965), error: (status >= 500).then_some("it broke") });
+    span.end(&ServerResponse {
+        status,
+        content_length: Some(965),
+        error: (status >= 500).then_some("it broke"),
+    });
     answer
 }
 
 /// The value of a metric, 0 if it is not there.
 pub(crate) fn metric(telemetry: &Telemetry, name: &str) -> u64 {
     let text = telemetry.metrics();
-    let line = text.lines().find_map(|line| line.strip_prefix("tracewright_telemetry_")?.strip_prefix(name));
-    line.map_or(0, |value| value.trim().parse::<f64>().unwrap_or_else(|_| panic!("{name} {value}")) as u64)
+    let line = text.lines().find_map(|line| {
+        line.strip_prefix("tracewright_telemetry_")?
+            .strip_prefix(name)
+    });
+    line.map_or(0, |value| {
+        value
+            .trim()
+            .parse::<f64>()
+            .unwrap_or_else(|_| panic!("{name} {value}")) as u64
+    })
 }

@@ -27,7 +27,10 @@ impl Receiver {
     /// On a port that is free for both; sampling answers `tcp_answers` and then nothing useful.
     pub(crate) fn start(tcp_answers: impl IntoIterator<Item = Answer>) -> Self {
         let tcp = Server::start(tcp_answers);
-        Self { segments: Segments::at(tcp.address), tcp }
+        Self {
+            segments: Segments::at(tcp.address),
+            tcp,
+        }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -36,7 +39,10 @@ impl Receiver {
 
     /// The next document.
     pub(crate) fn document(&self) -> Value {
-        self.segments.arrived.recv_timeout(PATIENCE).expect("a segment")
+        self.segments
+            .arrived
+            .recv_timeout(PATIENCE)
+            .expect("a segment")
     }
 
     /// Everything that has arrived, once nothing more does.
@@ -49,7 +55,8 @@ impl Segments {
     /// Listens at an address, which another one may have had.
     pub(crate) fn at(address: SocketAddr) -> Self {
         let udp = UdpSocket::bind(address).unwrap();
-        udp.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        udp.set_read_timeout(Some(Duration::from_millis(5)))
+            .unwrap();
         let (sender, arrived) = mpsc::channel();
         let open = Arc::new(AtomicBool::new(true));
         let is_open = Arc::clone(&open);
@@ -60,7 +67,11 @@ impl Segments {
                 }
             }
         });
-        Self { arrived, open, thread: Some(thread) }
+        Self {
+            arrived,
+            open,
+            thread: Some(thread),
+        }
     }
 
     pub(crate) fn documents(&self) -> Vec<Value> {
@@ -82,7 +93,10 @@ impl Drop for Segments {
 fn read(udp: &UdpSocket) -> Option<Value> {
     let mut datagram = vec![0; 70_000];
     let (length, _) = udp.recv_from(&mut datagram).ok()?;
-    let (header, document) = std::str::from_utf8(&datagram[..length]).unwrap().split_once('\n').unwrap();
+    let (header, document) = std::str::from_utf8(&datagram[..length])
+        .unwrap()
+        .split_once('\n')
+        .unwrap();
     assert_eq!(header, r#"{"format":"json","version":1}"#);
     Some(serde_json::from_str(document).unwrap())
 }
