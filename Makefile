@@ -71,7 +71,7 @@ clean: ## Remove what was built in the checkout (the cache folder stays)
 	$(CARGO) clean
 
 programs:
-	@tests/cluster/build.sh control-plane
+	@tests/cluster/build.sh control-plane collector
 
 # A tool, not a part of the product: quickly built matters more than fast.
 $(DENY):

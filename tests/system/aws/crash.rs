@@ -269,39 +269,6 @@ async fn a_kill_while_something_is_adopted_leaves_it_ours_or_theirs() -> Result<
     Ok(())
 }
 
-/// Tags that are given at creation appear late.
-#[tokio::test]
-async fn late_tags_make_nothing_foreign_and_nothing_twice() -> Result<()> {
-    for operation in [
-        "xray.CreateGroup",
-        "xray.CreateSamplingRule",
-        "logs.CreateLogGroup",
-    ] {
-        let there = Installation::new().await?;
-        there.aws().control().set_limit("tagDelayMs", 2_500).await?;
-        let launch = there.operator().env("TRACEWRIGHT_TAG_SETTLE_TIME", "5s");
-        let mut operator = launch.start()?;
-        operator.ready().await?;
-        killed_at(
-            &there,
-            &mut operator,
-            operation,
-            When::After,
-            there.apply("p", spec()),
-        )
-        .await?;
-        let mut operator = launch.start()?;
-        operator.ready().await?;
-        ready(&there, "p")
-            .await
-            .with_context(|| format!("killed after {operation}"))?;
-        nothing_looked_foreign(&there).await?;
-        let made = writes(&there, 0).await?;
-        assert_eq!(made.get(operation), Some(&1), "{made:?}");
-    }
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_profile_that_goes_waits_for_late_tags() -> Result<()> {
     let there = Installation::new().await?;

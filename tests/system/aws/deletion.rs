@@ -145,38 +145,6 @@ async fn a_preview_that_was_never_applied_goes_at_once_and_touches_nothing() -> 
 }
 
 #[tokio::test]
-async fn the_rule_default_is_restored() -> Result<()> {
-    let there = Installation::new().await?;
-    there
-        .allow(&[("tracewright.dev/allow-adopt", "Default")])
-        .await?;
-    let mut operator = there.operator().start()?;
-    operator.ready().await?;
-    let spec = json!({"xray": {"samplingRules": [{"name": "Default", "fixedRate": 0.5, "reservoirSize": 9}]}});
-    for removal in ["the entry", "the profile"] {
-        there.apply("p", spec.clone()).await?;
-        ready(&there, "p").await?;
-        if removal == "the entry" {
-            there
-                .apply("p", json!({"aws": {"region": see::REGION}}))
-                .await?;
-        } else {
-            delete(&there).await?;
-        }
-        see::aws_until(
-            &there,
-            &format!("{removal} left Default as AWS ships it"),
-            |state| {
-                let rule = &state["xray"]["samplingRules"]["Default"];
-                rule["fixedRate"] == 0.05 && rule["reservoirSize"] == 1 && rule["tags"] == json!({})
-            },
-        )
-        .await?;
-    }
-    see::gone(&there, "p").await
-}
-
-#[tokio::test]
 async fn what_is_gone_already_holds_nothing_up() -> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;

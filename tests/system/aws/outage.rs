@@ -3,7 +3,6 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use support::aws::Fault;
-use support::operator::Launch;
 use support::{Installation, SHORT, eventually};
 use tracewright_core::crd::status::ItemState;
 
@@ -19,31 +18,6 @@ fn spec() -> Value {
         },
         "logs": {"groups": [{"name": "/l", "retentionInDays": 7}]},
     })
-}
-
-#[tokio::test]
-async fn without_credentials_the_operator_runs_and_says_so() -> Result<()> {
-    let there = Installation::new().await?;
-    // No variables of AWS but those that keep the SDK from asking the machine for credentials.
-    let launch = Launch::new(there.control_plane().kubeconfig())
-        .env("POD_NAMESPACE", there.namespace().name())
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("TRACEWRIGHT_AWS_ENDPOINT_URL", there.aws().url());
-    let mut operator = launch.start()?;
-    operator.ready().await?;
-    there.apply("p", spec()).await?;
-    let sentence = synced(&there, "p", "False CredentialsMissing").await?;
-    assert!(
-        sentence.contains("Give the operator credentials (IRSA, Pod Identity or a Secret)"),
-        "{sentence}"
-    );
-    // A profile that needs no AWS does not mind.
-    there
-        .apply("other", json!({"service": {"name": "backend"}}))
-        .await?;
-    ready(&there, "other").await?;
-    operator.process().check()?;
-    Ok(())
 }
 
 #[tokio::test]

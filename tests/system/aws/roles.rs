@@ -25,50 +25,6 @@ async fn held_by(there: &Installation, account: &str) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn an_allowed_role_is_assumed_for_the_profiles_own_calls_only() -> Result<()> {
-    let there = Installation::new().await?;
-    there
-        .allow(&[(
-            "tracewright.dev/allowed-role-arns",
-            "arn:aws:iam::111122223333:role/*",
-        )])
-        .await?;
-    let mut operator = there.operator().start()?;
-    operator.ready().await?;
-    there.apply("team", spec(Some(ROLE))).await?;
-    there.apply("own", spec(None)).await?;
-    // The same names, in two accounts: no conflict.
-    for (name, account) in [("team", TEAM), ("own", see::ACCOUNT)] {
-        let profile = ready(&there, name).await?;
-        assert_eq!(
-            profile
-                .status
-                .and_then(|status| status.account_id)
-                .as_deref(),
-            Some(account)
-        );
-        let tags = held_by(&there, account).await?["/l"]["tags"].clone();
-        assert_eq!(tags, see::marked(&there, name, "Retain"));
-    }
-    assert!(
-        there
-            .aws()
-            .control()
-            .calls(0)
-            .await?
-            .of("sts.AssumeRole")
-            .ok
-            >= 1
-    );
-    there.profiles().delete("team", &Default::default()).await?;
-    see::gone(&there, "team").await?;
-    let state = there.aws().control().state(TEAM, see::REGION).await?;
-    assert!(state["xray"]["groups"]["g"].is_null(), "{state}");
-    assert!(see::part(&there, "/xray/groups/g").await?.is_object());
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_role_that_is_not_allowed_is_not_even_tried() -> Result<()> {
     let there = Installation::new().await?;
     there
