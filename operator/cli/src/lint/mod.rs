@@ -1,7 +1,7 @@
 //! `lint`: what is wrong with profiles, found without a cluster and without an AWS account.
 //!
-//! [`source`] reads files, [`document`] keeps where each value stands, [`schema`], [`metadata`] and [`validate`] say what the API
-//! server would say, [`semantics`] what only AWS or the SDKs would, and [`render`] prints it.
+//! `source` reads files, `document` keeps where each value stands, `schema`, `metadata` and `validate` say what the API
+//! server would say, `semantics` what only AWS or the SDKs would, and `render` prints it.
 
 mod document;
 mod finding;

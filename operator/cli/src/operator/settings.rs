@@ -28,7 +28,7 @@ pub struct Settings {
     #[arg(long, env = "TRACEWRIGHT_AWS_RATE_SHARE", default_value_t = 0.8, value_parser = share)]
     pub aws_rate_share: f64,
 
-    /// Request rate of one operation in place of the documented one, as service.Operation=PER_SECOND[:BURST]; may be
+    /// Request rate of one operation in place of the documented one, as `service.Operation=PER_SECOND[:BURST]`; may be
     /// given several times.
     #[arg(long, env = "TRACEWRIGHT_AWS_RATE", value_delimiter = ',', value_parser = rate)]
     pub aws_rate: Vec<(String, Rate)>,
