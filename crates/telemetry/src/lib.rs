@@ -1,8 +1,10 @@
+//! One call turns the environment into working telemetry: the settings, the parts, and what the program holds in its hands.
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "actix")]
 mod actix;
 mod annotations;
+mod assembly;
 mod console;
 mod health;
 mod ids;

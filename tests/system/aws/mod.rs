@@ -14,4 +14,4 @@ mod pace;
 mod refusal;
 mod rest;
 mod roles;
-mod see;
+pub mod see;

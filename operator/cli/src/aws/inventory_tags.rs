@@ -181,7 +181,10 @@ impl Account {
     }
 
     /// Names of the log groups that have all of these tags.
-    async fn log_groups_tagged(
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub async fn log_groups_tagged(
         &self,
         tags: &[(&str, &str)],
         namespace: &str,

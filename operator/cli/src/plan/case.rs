@@ -13,15 +13,13 @@ use tracewright_xray::contract::tag;
 
 use super::cluster::Surroundings;
 use super::{Error, Settings};
-use crate::aws::{Account, Accounts, AwsError, ErrorKind, Operation};
+use crate::aws::{Account, Accounts, AwsError};
 use crate::lint::Declared;
 use crate::observe::observe;
 use crate::operator::world::{identity_of, reference};
 
 /// The namespace of objects that name none, where no kubeconfig says otherwise.
 const DEFAULT_NAMESPACE: &str = "default";
-/// The log groups of a profile fit into one page; a token that never ends is an error of the service.
-const MAX_PAGES: usize = 20;
 
 /// A profile, what it wants and what AWS holds for it.
 pub struct Case {
@@ -142,15 +140,13 @@ impl Case {
         let declares = Kind::ALL
             .iter()
             .any(|kind| desired.names(*kind).next().is_some());
-        let remembers = self.profile.status.as_ref().is_some_and(remembers);
+        // Whatever was made in AWS was made after the account was told.
+        let status = self.profile.status.as_ref();
+        let remembers = status.is_some_and(|status| status.account_id.is_some());
         desired.mode != Mode::Suspended
             && !desired.deleting
             && (declares || remembers || !desired.refused.is_empty())
     }
-}
-
-fn remembers(status: &ObservabilityProfileStatus) -> bool {
-    !(status.groups.is_empty() && status.sampling_rules.is_empty() && status.log_groups.is_empty())
 }
 
 async fn view(
@@ -182,6 +178,8 @@ async fn suspects(
     let all = account
         .observe(&Default::default(), not_before, namespace)
         .await?;
+    let mark = [(tag::PROFILE, &*desired.profile.to_string())];
+    let marked = account.log_groups_tagged(&mark, namespace).await?;
     let item = |name: String| ItemStatus {
         name,
         arn: None,
@@ -192,50 +190,7 @@ async fn suspects(
     Ok(ObservabilityProfileStatus {
         groups: all.groups.into_keys().map(item).collect(),
         sampling_rules: all.rules.into_keys().map(item).collect(),
-        log_groups: log_groups(account, &desired.profile)
-            .await?
-            .into_iter()
-            .map(item)
-            .collect(),
+        log_groups: marked.into_iter().map(item).collect(),
         ..ObservabilityProfileStatus::default()
     })
-}
-
-/// The log groups whose tags name a profile, of whatever cluster.
-async fn log_groups(account: &Account, profile: &ProfileRef) -> Result<Vec<String>, AwsError> {
-    let filter = aws_sdk_cloudwatchlogs::types::TagFilter::builder()
-        .key(tag::PROFILE)
-        .values(profile.to_string())
-        .build()
-        .map_err(|error| AwsError {
-            kind: ErrorKind::Refused,
-            operation: Operation::LIST_LOG_GROUPS.name,
-            code: "Construction".to_owned(),
-            message: error.to_string(),
-        })?;
-    let (mut names, mut token) = (Vec::new(), None);
-    for _ in 0..MAX_PAGES {
-        let page = account
-            .caller
-            .call(Operation::LIST_LOG_GROUPS, &profile.namespace, || {
-                account
-                    .logs
-                    .list_log_groups()
-                    .log_group_tags(filter.clone())
-                    .set_next_token(token.clone())
-                    .send()
-            })
-            .await?;
-        names.extend(
-            page.log_groups()
-                .iter()
-                .filter_map(|group| group.log_group_name())
-                .map(str::to_owned),
-        );
-        token = page.next_token;
-        if token.is_none() {
-            break;
-        }
-    }
-    Ok(names)
 }
