@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{self, ServiceAccount};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -14,6 +15,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracewright_core::crd::{self, ObservabilityProfile};
+use tracewright_xray::contract::name::LEASE;
 
 use crate::aws::Aws;
 use crate::control_plane::{AuditLevel, ControlPlane, Options};
@@ -80,7 +82,9 @@ impl Installation {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let control_plane = match idle {
             Some(control_plane) => {
-                remove_profiles(control_plane.client().await?).await?;
+                let client = control_plane.client().await?;
+                remove_profiles(client.clone()).await?;
+                remove_leases(client).await?;
                 control_plane
             }
             None => {
@@ -293,6 +297,19 @@ pub async fn install(client: Client) -> Result<()> {
         )
         .await?;
     await_condition(definitions, &name, is_crd_established()).await?;
+    Ok(())
+}
+
+/// Removes the Leases of the last test's operators, which have ended.
+async fn remove_leases(client: Client) -> Result<()> {
+    let named = ListParams::default().fields(&format!("metadata.name={LEASE}"));
+    let leases = Api::<Lease>::all(client.clone()).list(&named).await?;
+    for lease in leases {
+        let namespace = lease.namespace().unwrap_or_default();
+        Api::<Lease>::namespaced(client.clone(), &namespace)
+            .delete(LEASE, &DeleteParams::default())
+            .await?;
+    }
     Ok(())
 }
 

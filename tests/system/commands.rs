@@ -31,11 +31,19 @@ struct Said {
 /// Runs the program with the rights and the AWS of the operator. What it reads from its standard input is `input`.
 async fn tracewright(there: &Installation, arguments: &[&str], input: &str) -> Result<Said> {
     let namespace = there.namespace().name();
-    let kubeconfig = there.control_plane().kubeconfig_as(namespace, "operator").await?;
+    let kubeconfig = there
+        .control_plane()
+        .kubeconfig_as(namespace, "operator")
+        .await?;
     run(there, arguments, input, &kubeconfig.display().to_string()).await
 }
 
-async fn run(there: &Installation, arguments: &[&str], input: &str, kubeconfig: &str) -> Result<Said> {
+async fn run(
+    there: &Installation,
+    arguments: &[&str],
+    input: &str,
+    kubeconfig: &str,
+) -> Result<Said> {
     let mut child = Command::new(program()?)
         .args(arguments)
         .env_clear()
@@ -78,7 +86,9 @@ async fn plan(there: &Installation, spec: &Value, arguments: &[&str]) -> Result<
 fn objects(said: &Said) -> Vec<String> {
     let shown = said.out.lines().filter_map(|line| line.strip_prefix("  "));
     let shown = shown.filter(|line| line.starts_with(['+', '~', '-', '=', '!']));
-    shown.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    shown
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 fn declared() -> Value {
@@ -126,7 +136,8 @@ async fn prepare(there: &Installation) -> Result<()> {
     ready(there, "p").await?;
     operator.stop().await?;
     edit(there, |state| {
-        let theirs = json!({"priority": 1, "fixedRate": 0.1, "reservoirSize": 5, "serviceName": "backend"});
+        let theirs =
+            json!({"priority": 1, "fixedRate": 0.1, "reservoirSize": 5, "serviceName": "backend"});
         state["xray"]["samplingRules"]["theirs"] = theirs;
     })
     .await
@@ -134,8 +145,16 @@ async fn prepare(there: &Installation) -> Result<()> {
 
 /// The requests of the program, as verb and resource.
 fn requests(events: &[AuditEvent], there: &Installation) -> BTreeSet<(String, String)> {
-    let own = events.iter().filter(|event| event.user.username == there.operator_user());
-    own.filter_map(|event| Some((event.verb.clone(), event.object_ref.as_ref()?.resource.clone()))).collect()
+    let own = events
+        .iter()
+        .filter(|event| event.user.username == there.operator_user());
+    own.filter_map(|event| {
+        Some((
+            event.verb.clone(),
+            event.object_ref.as_ref()?.resource.clone(),
+        ))
+    })
+    .collect()
 }
 
 #[tokio::test]
@@ -157,13 +176,29 @@ async fn a_plan_is_a_diff_and_writes_nothing_anywhere() -> Result<()> {
     assert!(said.out.contains(summary), "{said:?}");
     assert_eq!(writes(&there, calls).await?, counts([]));
     assert_eq!(see::state(&there).await?, before);
-    let reads = [("get", "namespaces"), ("list", "namespaces"), ("list", "observabilityprofiles")];
-    let reads = BTreeSet::from(reads.map(|(verb, resource)| (verb.to_owned(), resource.to_owned())));
-    eventually(SHORT, "the audit log has the plan's requests, and no others", async || {
-        let events = there.control_plane().audit(audit).map_err(|error| error.to_string())?;
-        let requests = requests(&events, &there);
-        if requests == reads { Ok(()) } else { Err(format!("{requests:?}")) }
-    })
+    let reads = [
+        ("get", "namespaces"),
+        ("list", "namespaces"),
+        ("list", "observabilityprofiles"),
+    ];
+    let reads =
+        BTreeSet::from(reads.map(|(verb, resource)| (verb.to_owned(), resource.to_owned())));
+    eventually(
+        SHORT,
+        "the audit log has the plan's requests, and no others",
+        async || {
+            let events = there
+                .control_plane()
+                .audit(audit)
+                .map_err(|error| error.to_string())?;
+            let requests = requests(&events, &there);
+            if requests == reads {
+                Ok(())
+            } else {
+                Err(format!("{requests:?}"))
+            }
+        },
+    )
     .await?;
     Ok(())
 }
@@ -174,7 +209,11 @@ async fn a_plan_without_a_cluster_follows_the_tags_and_says_what_it_assumed() ->
     prepare(&there).await?;
     let input = manifest(&there, "p", &changed());
     let said = tracewright(&there, &["plan", "--no-cluster", "-"], &input).await?;
-    assert_eq!((said.code, objects(&said)), (Some(1), DIFF.map(str::to_owned).to_vec()), "{said:?}");
+    assert_eq!(
+        (said.code, objects(&said)),
+        (Some(1), DIFF.map(str::to_owned).to_vec()),
+        "{said:?}"
+    );
     for sentence in [
         "no cluster was looked at (--no-cluster)",
         "assumed: the namespaces allow every name, role and adoption",
@@ -195,7 +234,11 @@ fn changes(objects: &Value, fields: &str) -> BTreeSet<String> {
     let mut changes = BTreeSet::new();
     for object in objects.as_array().into_iter().flatten() {
         let action = text(&object["action"]);
-        let start = format!("{action} {} {}", text(&object["kind"]), text(&object["name"]));
+        let start = format!(
+            "{action} {} {}",
+            text(&object["kind"]),
+            text(&object["name"])
+        );
         let all = match fields {
             "" => std::slice::from_ref(object),
             fields => object[fields].as_array().map_or(&[][..], Vec::as_slice),
@@ -203,7 +246,12 @@ fn changes(objects: &Value, fields: &str) -> BTreeSet<String> {
         match action.as_str() {
             "None" | "Held" => {}
             "Update" => changes.extend(all.iter().map(|field| {
-                format!("{start} {} {} {}", text(&field["field"]), text(&field["from"]), text(&field["to"]))
+                format!(
+                    "{start} {} {} {}",
+                    text(&field["field"]),
+                    text(&field["from"]),
+                    text(&field["to"])
+                )
             })),
             _ => drop(changes.insert(start)),
         }
@@ -227,7 +275,9 @@ async fn a_plan_says_what_mode_preview_then_says() -> Result<()> {
     there.apply("p", spec).await?;
     let previewed = until(&there.profiles(), "p", "the plan is told", |profile| {
         let status = profile.status.as_ref().filter(|_| current(profile))?;
-        (!status.plan.is_empty()).then(|| serde_json::to_value(&status.plan).ok()).flatten()
+        (!status.plan.is_empty())
+            .then(|| serde_json::to_value(&status.plan).ok())
+            .flatten()
     })
     .await?;
     assert_eq!(planned, changes(&previewed, ""));
@@ -256,24 +306,38 @@ async fn a_plan_knows_what_the_namespace_allows_and_what_others_hold() -> Result
     let refused = "! sampling rule theirs Foreign: sampling rule theirs exists and was not made by this profile: adopting it needs the namespace annotation tracewright.dev/allow-adopt, which a cluster admin sets";
     assert_eq!(objects(&said), [refused, &held], "{said:?}");
 
-    there.allow(&[("tracewright.dev/allow-adopt", "their*")]).await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "their*")])
+        .await?;
     let said = tracewright(&there, &arguments, &other).await?;
-    assert_eq!(objects(&said), ["~ sampling rule theirs is taken over", &held], "{said:?}");
+    assert_eq!(
+        objects(&said),
+        ["~ sampling rule theirs is taken over", &held],
+        "{said:?}"
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn profiles_that_are_planned_together_share_names_and_quotas() -> Result<()> {
     let there = Installation::new().await?;
-    let group = |name: &str| json!({"xray": {"groups": [{"name": name, "filterExpression": "fault"}]}});
+    let group =
+        |name: &str| json!({"xray": {"groups": [{"name": name, "filterExpression": "fault"}]}});
     let manifests = [("first", "a"), ("second", "a"), ("third", "b")];
-    let input = manifests.map(|(profile, name)| manifest(&there, profile, &group(name))).join("\n---\n");
+    let input = manifests
+        .map(|(profile, name)| manifest(&there, profile, &group(name)))
+        .join("\n---\n");
     let said = tracewright(&there, &["plan", "-", "--quota-groups", "1"], &input).await?;
     let namespace = there.namespace().name();
     let shown = objects(&said);
-    let conflict = format!("! X-Ray group a Conflict: X-Ray group a belongs to the profile {namespace}/first");
+    let conflict =
+        format!("! X-Ray group a Conflict: X-Ray group a belongs to the profile {namespace}/first");
     let quota = "! X-Ray group b QuotaExceeded: X-Ray group b is not created, because 1 of 1";
-    for (line, start) in shown.iter().zip(["+ X-Ray group a filterExpression: fault", &conflict, quota]) {
+    for (line, start) in
+        shown
+            .iter()
+            .zip(["+ X-Ray group a filterExpression: fault", &conflict, quota])
+    {
         assert!(line.starts_with(start), "{start}: {said:?}");
     }
     assert_eq!(shown.len(), 3, "{said:?}");
@@ -285,7 +349,12 @@ async fn the_cost_of_sampling_is_estimated_where_traffic_is_known() -> Result<()
     let there = Installation::new().await?;
     prepare(&there).await?;
     let quiet = plan(&there, &declared(), &[]).await?;
-    assert!(quiet.out.contains("no cost can be estimated, because no client has reported traffic"), "{quiet:?}");
+    assert!(
+        quiet
+            .out
+            .contains("no cost can be estimated, because no client has reported traffic"),
+        "{quiet:?}"
+    );
 
     // 100 requests in one window of ten seconds, of which 60 were sampled.
     let at = 1_790_000_000_000_i64;
@@ -293,7 +362,10 @@ async fn the_cost_of_sampling_is_estimated_where_traffic_is_known() -> Result<()
         "ruleName": "rule", "clientId": "1", "timestamp": at, "receivedAt": at,
         "requestCount": 100, "sampledCount": 60, "borrowCount": 0,
     });
-    edit(&there, |state| state["xray"]["statistics"] = json!([report])).await?;
+    edit(&there, |state| {
+        state["xray"]["statistics"] = json!([report])
+    })
+    .await?;
     let said = plan(&there, &changed(), &[]).await?;
     // 6 a second for 730 hours; then 1 a second from the reservoir and half of the other 9.
     for sentence in [
@@ -319,13 +391,17 @@ async fn the_cost_of_sampling_is_estimated_where_traffic_is_known() -> Result<()
 async fn a_plan_shows_advice_that_depends_on_the_account() -> Result<()> {
     let there = Installation::new().await?;
     edit(&there, |state| {
-        let hiding = json!({"priority": 1, "fixedRate": 0.1, "reservoirSize": 1, "serviceName": "*"});
+        let hiding =
+            json!({"priority": 1, "fixedRate": 0.1, "reservoirSize": 1, "serviceName": "*"});
         state["xray"]["samplingRules"]["hiding"] = hiding;
     })
     .await?;
     let said = plan(&there, &declared(), &[]).await?;
     assert!(said.out.contains("advice RuleUnreachable: "), "{said:?}");
-    assert!(said.out.contains("(spec.xray.samplingRules[0].priority)"), "{said:?}");
+    assert!(
+        said.out.contains("(spec.xray.samplingRules[0].priority)"),
+        "{said:?}"
+    );
     Ok(())
 }
 
@@ -334,7 +410,11 @@ async fn what_cannot_be_planned_is_an_error_with_a_sentence() -> Result<()> {
     let there = Installation::new().await?;
     let calls = mark(&there).await?;
     let invalid = plan(&there, &json!({"mode": "Enforce"}), &[]).await?;
-    assert_eq!((invalid.code, invalid.out.as_str()), (Some(2), ""), "{invalid:?}");
+    assert_eq!(
+        (invalid.code, invalid.out.as_str()),
+        (Some(2), ""),
+        "{invalid:?}"
+    );
     assert!(invalid.err.contains("<stdin>:1:"), "{invalid:?}");
     let sentence = "error: there is no plan for profiles that are not valid: mend them first\n";
     assert!(invalid.err.ends_with(sentence), "{invalid:?}");
@@ -342,9 +422,19 @@ async fn what_cannot_be_planned_is_an_error_with_a_sentence() -> Result<()> {
 
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
     let none = tracewright(&there, &["plan", "-"], secret).await?;
-    assert_eq!((none.code, none.err.as_str()), (Some(2), "error: no ObservabilityProfile stands in these files\n"));
+    assert_eq!(
+        (none.code, none.err.as_str()),
+        (
+            Some(2),
+            "error: no ObservabilityProfile stands in these files\n"
+        )
+    );
 
-    there.aws().control().set_accounts(&[("AKIASOMEBODYELSE0001", "111111111111")]).await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIASOMEBODYELSE0001", "111111111111")])
+        .await?;
     let unknown = plan(&there, &declared(), &[]).await?;
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     let namespace = there.namespace().name();
@@ -352,22 +442,43 @@ async fn what_cannot_be_planned_is_an_error_with_a_sentence() -> Result<()> {
         "error: the AWS account of the profile {namespace}/p cannot be read: sts.GetCallerIdentity failed"
     );
     assert!(unknown.err.starts_with(&start), "{unknown:?}");
-    assert!(unknown.err.contains("Give credentials as to the AWS CLI"), "{unknown:?}");
+    assert!(
+        unknown.err.contains("Give credentials as to the AWS CLI"),
+        "{unknown:?}"
+    );
 
-    let away = plan(&there, &declared(), &["--aws-endpoint-url", "http://127.0.0.1:9"]).await?;
+    let away = plan(
+        &there,
+        &declared(),
+        &["--aws-endpoint-url", "http://127.0.0.1:9"],
+    )
+    .await?;
     assert_eq!(away.code, Some(2), "{away:?}");
-    assert!(away.err.contains("Check the network, the region and --aws-endpoint-url"), "{away:?}");
+    assert!(
+        away.err
+            .contains("Check the network, the region and --aws-endpoint-url"),
+        "{away:?}"
+    );
     Ok(())
 }
 
 async fn guarded(profiles: &Api<ObservabilityProfile>, name: &str) -> Result<bool> {
-    let finalizers = profiles.get(name).await?.metadata.finalizers.unwrap_or_default();
+    let finalizers = profiles
+        .get(name)
+        .await?
+        .metadata
+        .finalizers
+        .unwrap_or_default();
     Ok(finalizers.iter().any(|finalizer| finalizer == FINALIZER))
 }
 
 async fn holder(there: &Installation) -> Result<Option<String>> {
     let leases: Api<Lease> = there.namespace().api();
-    Ok(leases.get(LEASE).await?.spec.and_then(|spec| spec.holder_identity))
+    Ok(leases
+        .get(LEASE)
+        .await?
+        .spec
+        .and_then(|spec| spec.holder_identity))
 }
 
 #[tokio::test]
@@ -380,10 +491,17 @@ async fn uninstall_asks_first_and_shows_what_would_stay() -> Result<()> {
     ready(&there, "p").await?;
     ready(&there, "empty").await?;
     let (profiles, namespace) = (there.profiles(), there.namespace().name());
-    let looked = tracewright(&there, &["uninstall", "--dry-run", "--namespace", namespace], "").await?;
+    let looked = tracewright(
+        &there,
+        &["uninstall", "--dry-run", "--namespace", namespace],
+        "",
+    )
+    .await?;
     assert_eq!(looked.code, Some(0), "{looked:?}");
     for lines in [
-        format!("{namespace}/p  stays in account 123456789012, us-east-1:\n  X-Ray group    fine, leaving\n  sampling rule  rule\n  log group      /dropped, /kept\n"),
+        format!(
+            "{namespace}/p  stays in account 123456789012, us-east-1:\n  X-Ray group    fine, leaving\n  sampling rule  rule\n  log group      /dropped, /kept\n"
+        ),
         format!("{namespace}/empty  holds nothing in AWS\n"),
         "2 profiles would be released".to_owned(),
     ] {
@@ -429,7 +547,10 @@ async fn uninstall_lets_all_profiles_go_and_keeps_the_operator_from_writing() ->
     // Longer than a replica waits for another one that falls silent.
     let end = Instant::now() + Duration::from_secs(13);
     while Instant::now() < end {
-        assert_eq!(holder(&there).await?.as_deref(), Some("tracewright-uninstall"));
+        assert_eq!(
+            holder(&there).await?.as_deref(),
+            Some("tracewright-uninstall")
+        );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert!(!guarded(&profiles, "late").await?);
@@ -443,7 +564,10 @@ async fn uninstall_lets_all_profiles_go_and_keeps_the_operator_from_writing() ->
     let leases: Api<Lease> = there.namespace().api();
     leases.delete(LEASE, &DeleteParams::default()).await?;
     ready(&there, "late").await?;
-    ensure!(guarded(&profiles, "late").await?, "the operator writes again, and guards first");
+    ensure!(
+        guarded(&profiles, "late").await?,
+        "the operator writes again, and guards first"
+    );
     Ok(())
 }
 
@@ -458,12 +582,16 @@ async fn uninstall_looks_for_the_operator_before_it_believes_that_there_is_none(
 
     let mut operator = there.operator().start()?;
     operator.ready().await?;
-    eventually(SHORT, "the operator leads", async || holder(&there).await?.context("nobody does")).await?;
+    eventually(SHORT, "the operator leads", async || {
+        holder(&there).await?.context("nobody does")
+    })
+    .await?;
     let elsewhere = tracewright(&there, &arguments, "").await?;
     let namespace = there.namespace().name();
     assert_eq!(elsewhere.code, Some(2), "{elsewhere:?}");
-    let sentence =
-        format!("the operator's Lease is in the namespace {namespace}, not in nowhere: give --namespace {namespace}");
+    let sentence = format!(
+        "the operator's Lease is in the namespace {namespace}, not in nowhere: give --namespace {namespace}"
+    );
     assert!(elsewhere.err.contains(&sentence), "{elsewhere:?}");
     assert_eq!(holder(&there).await?.as_deref(), Some("operator-0"));
     Ok(())

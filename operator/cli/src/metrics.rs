@@ -2,9 +2,8 @@
 //! number is bounded whatever the cluster holds.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,6 +14,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use crate::aws::Account;
+use crate::aws::inventory::Traffic;
 
 type Seconds = Counter<f64, AtomicU64>;
 type Number = Gauge<i64, AtomicI64>;
@@ -288,22 +290,22 @@ impl Metrics {
             .set(used);
     }
 
-    /// Requests that matched a rule of a profile. AWS's quota bounds the number of rules.
-    pub fn rule_traffic(
-        &self,
-        account: &str,
-        region: &str,
-        rule: &str,
-        requests: i64,
-        sampled: i64,
-    ) {
-        let label = RuleLabel {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            rule: rule.to_owned(),
-        };
-        self.rule_requests.get_or_create(&label).set(requests);
-        self.rule_sampled.get_or_create(&label).set(sampled);
+    /// Requests that matched the rules of profiles. Rules that no profile declares any more are forgotten, so AWS's quota
+    /// bounds their number.
+    pub fn rule_traffic(&self, rules: &[(Arc<Account>, String, Traffic)]) {
+        self.rule_requests.clear();
+        self.rule_sampled.clear();
+        for (account, rule, traffic) in rules {
+            let label = RuleLabel {
+                account: account.id.clone(),
+                region: account.region.clone(),
+                rule: rule.clone(),
+            };
+            self.rule_requests
+                .get_or_create(&label)
+                .set(traffic.requests);
+            self.rule_sampled.get_or_create(&label).set(traffic.sampled);
+        }
     }
 
     /// How many profiles have which condition, how many objects are in which state, how many workloads too.

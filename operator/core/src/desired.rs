@@ -2,6 +2,7 @@
 
 use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::name::DEFAULT_RULE;
+use tracewright_xray::rule::SamplingRule;
 
 use crate::crd::{
     self, AdoptionPolicy, DeletionPolicy, LogGroupClass, Mode, ObservabilityProfile,
@@ -142,6 +143,27 @@ pub struct CustomRule {
     pub rate_boost: Option<SamplingRateBoost>,
 }
 
+impl CustomRule {
+    /// The rule as X-Ray's domain knows it.
+    #[must_use]
+    pub fn as_rule(&self, name: &str) -> SamplingRule {
+        SamplingRule {
+            rule_name: name.to_owned(),
+            priority: self.priority,
+            fixed_rate: self.fixed_rate,
+            reservoir_size: self.reservoir_size,
+            service_name: self.service_name.clone(),
+            service_type: self.service_type.clone(),
+            host: self.host.clone(),
+            http_method: self.http_method.clone(),
+            url_path: self.url_path.clone(),
+            resource_arn: self.resource_arn.clone(),
+            attributes: self.attributes.clone(),
+            ..SamplingRule::factory_default()
+        }
+    }
+}
+
 /// Declared fields of a log group. `None` is left as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogGroupSpec {
@@ -189,6 +211,19 @@ impl Invalid {
             Self::NoRegion | Self::RegionChanged { .. } => reason::INVALID,
         }
     }
+}
+
+/// Whether a profile has to do with AWS: it declares objects there, or may have left some there. One that has not needs
+/// no account, no region and no role.
+#[must_use]
+pub fn concerns_aws(profile: &ObservabilityProfile) -> bool {
+    let declares_xray =
+        |xray: &crd::XRay| !(xray.groups.is_empty() && xray.sampling_rules.is_empty());
+    let spec = &profile.spec;
+    spec.xray.as_ref().is_some_and(declares_xray)
+        || spec.logs.as_ref().is_some_and(|logs| !logs.groups.is_empty())
+        // The account is told before the first object is made in it.
+        || profile.status.as_ref().is_some_and(|status| status.account_id.is_some())
 }
 
 /// Profile → Desired.

@@ -269,6 +269,53 @@ async fn a_kill_while_something_is_adopted_leaves_it_ours_or_theirs() -> Result<
     Ok(())
 }
 
+/// Tags that are given at creation appear late.
+#[tokio::test]
+async fn late_tags_make_nothing_foreign_and_nothing_twice() -> Result<()> {
+    for operation in [
+        "xray.CreateGroup",
+        "xray.CreateSamplingRule",
+        "logs.CreateLogGroup",
+    ] {
+        let there = Installation::new().await?;
+        let control = there.aws().control();
+        control.set_limit("tagDelayMs", 2_500).await?;
+        let launch = there.operator().env("TRACEWRIGHT_TAG_SETTLE_TIME", "5s");
+        let mut operator = launch.start()?;
+        operator.ready().await?;
+        killed_at(
+            &there,
+            &mut operator,
+            operation,
+            When::After,
+            there.apply("p", spec()),
+        )
+        .await?;
+        // Its answer reaches nobody; a call is counted when it ends.
+        for held in control.stops().await? {
+            control.go_on(&held).await?;
+        }
+        let mut operator = launch.start()?;
+        operator.ready().await?;
+        ready(&there, "p")
+            .await
+            .with_context(|| format!("killed after {operation}"))?;
+        nothing_looked_foreign(&there).await?;
+        let once = [
+            ("xray.CreateGroup", 1),
+            ("xray.CreateSamplingRule", 1),
+            ("logs.CreateLogGroup", 1),
+            ("logs.PutRetentionPolicy", 1),
+        ];
+        assert_eq!(
+            writes(&there, 0).await?,
+            counts(once),
+            "killed after {operation}"
+        );
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_profile_that_goes_waits_for_late_tags() -> Result<()> {
     let there = Installation::new().await?;

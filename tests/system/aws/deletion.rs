@@ -145,6 +145,44 @@ async fn a_preview_that_was_never_applied_goes_at_once_and_touches_nothing() -> 
 }
 
 #[tokio::test]
+async fn the_rule_default_is_restored() -> Result<()> {
+    let there = Installation::new().await?;
+    there
+        .allow(&[("tracewright.dev/allow-adopt", "Default")])
+        .await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    let aws = json!({"region": see::REGION});
+    let rule = json!({"name": "Default", "fixedRate": 0.5, "reservoirSize": 9});
+    for removal in ["the entry", "the profile"] {
+        there
+            .apply("p", json!({"aws": aws, "xray": {"samplingRules": [rule]}}))
+            .await?;
+        ready(&there, "p").await?;
+        let managed = part(&there, "/xray/samplingRules/Default").await?;
+        assert_eq!(
+            (&managed["fixedRate"], &managed["reservoirSize"]),
+            (&json!(0.5), &json!(9))
+        );
+        if removal == "the entry" {
+            there.apply("p", json!({"aws": aws})).await?;
+        } else {
+            delete(&there).await?;
+        }
+        see::aws_until(
+            &there,
+            &format!("the end of {removal} left Default as AWS ships it"),
+            |state| {
+                let rule = &state["xray"]["samplingRules"]["Default"];
+                rule["fixedRate"] == 0.05 && rule["reservoirSize"] == 1 && rule["tags"] == json!({})
+            },
+        )
+        .await?;
+    }
+    see::gone(&there, "p").await
+}
+
+#[tokio::test]
 async fn what_is_gone_already_holds_nothing_up() -> Result<()> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
@@ -200,6 +238,63 @@ async fn without_credentials_a_profile_is_released_after_a_while_and_what_stays_
         names(&see::state(&there).await?, "/xray/groups"),
         ["gone", "kept"]
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_profile_is_released_though_the_record_of_what_stays_is_full() -> Result<()> {
+    let there = Installation::new().await?;
+    let maps = there.namespace().api::<ConfigMap>();
+    let full: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "tracewright-orphans"},
+        // A ConfigMap holds a mebibyte.
+        "data": {"team.earlier": "x".repeat(1024 * 1024 - 100)},
+    }))?;
+    maps.create(&Default::default(), &full).await?;
+    let mut operator = there
+        .operator()
+        .env("TRACEWRIGHT_DELETION_TIMEOUT", "2s")
+        .start()?;
+    operator.ready().await?;
+    there.apply("p", spec()).await?;
+    ready(&there, "p").await?;
+    there
+        .aws()
+        .control()
+        .set_accounts(&[("AKIASOMEBODY", see::ACCOUNT)])
+        .await?;
+    delete(&there).await?;
+    see::gone(&there, "p").await?;
+    assert_eq!(operator.metric("tracewright_orphans_total").await?, 6.0);
+    let log = operator.log()?;
+    assert!(
+        log.contains("the record of orphans takes no more") && log.contains("LogGroup /kept"),
+        "{log}"
+    );
+    Ok(())
+}
+
+/// Not every partition, and hardly any emulator, has the newest operations.
+#[tokio::test]
+async fn an_aws_that_cannot_list_log_groups_by_tags_holds_no_deletion_up() -> Result<()> {
+    for (status, code) in [(400, "UnknownOperationException"), (501, "InternalFailure")] {
+        let there = Installation::new().await?;
+        let fault = Fault::error("logs.ListLogGroups", status, code);
+        there.aws().control().inject(&fault).await?;
+        let mut operator = there.operator().start()?;
+        operator.ready().await?;
+        there.apply("p", spec()).await?;
+        ready(&there, "p").await?;
+        delete(&there).await?;
+        see::gone(&there, "p").await?;
+        let state = see::state(&there).await?;
+        assert_eq!(names(&state, "/logs/logGroups"), ["/kept"], "{code}");
+        assert_eq!(
+            part(&there, "/logs/logGroups/~1kept/tags").await?,
+            json!({})
+        );
+        assert_eq!(operator.metric("tracewright_orphans_total").await?, 0.0);
+    }
     Ok(())
 }
 

@@ -15,3 +15,4 @@ mod refusal;
 mod rest;
 mod roles;
 pub mod see;
+mod traffic;

@@ -423,3 +423,60 @@ async fn names_are_exact_though_others_begin_with_them() -> Result<()> {
     }
     Ok(())
 }
+
+/// AWS lists in pages whose size nobody can ask for.
+#[tokio::test]
+async fn objects_are_found_on_whatever_page_of_a_list_they_stand() -> Result<()> {
+    let there = Installation::new().await?;
+    for size in ["xray.pageSize", "logs.pageSize"] {
+        there.aws().control().set_limit(size, 2).await?;
+    }
+    see::edit(&there, |state| {
+        for name in ["a", "b", "c", "x", "y", "z"] {
+            state["xray"]["groups"][name] = json!({"filterExpression": "fault"});
+            state["xray"]["samplingRules"][name] = json!({"priority": 1});
+        }
+    })
+    .await?;
+    let before = see::state(&there).await?;
+    let tags: serde_json::Map<String, Value> = (0..5)
+        .map(|number| (format!("team-{number}"), json!("a")))
+        .collect();
+    let names = ["k", "l", "m", "n", "o"];
+    let rules: Vec<_> = names
+        .iter()
+        .zip(2..)
+        .map(|(name, priority)| json!({"name": name, "priority": priority, "fixedRate": 0.1, "reservoirSize": 1, "tags": tags}))
+        .collect();
+    let groups: Vec<_> = names
+        .iter()
+        .map(|name| json!({"name": name, "tags": tags}))
+        .collect();
+    let log_groups: Vec<_> = names
+        .iter()
+        .map(|name| json!({"name": format!("/{name}"), "retentionInDays": 7, "deletionPolicy": "Delete"}))
+        .collect();
+    let spec = json!({
+        "service": {"name": "backend"},
+        "xray": {"groups": groups, "samplingRules": rules},
+        "logs": {"groups": log_groups},
+    });
+    let launch = there.hurried_operator().await?;
+    let mut operator = launch.start()?;
+    operator.ready().await?;
+    there.apply("p", spec).await?;
+    ready(&there, "p").await?;
+    // A new operator has to find all of it.
+    operator.stop().await?;
+    let mark = mark(&there).await?;
+    let mut operator = launch.start()?;
+    operator.ready().await?;
+    look_again(&there, "p").await?;
+    assert_eq!(writes(&there, mark).await?, counts([]));
+    there.profiles().delete("p", &Default::default()).await?;
+    see::gone(&there, "p").await?;
+    let mut after = see::state(&there).await?;
+    after["xray"]["lastRuleModification"] = before["xray"]["lastRuleModification"].clone();
+    assert_eq!(after, before);
+    Ok(())
+}

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use support::aws::Fault;
+use support::operator::Launch;
 use support::{Installation, SHORT, eventually};
 use tracewright_core::crd::status::ItemState;
 
@@ -18,6 +19,47 @@ fn spec() -> Value {
         },
         "logs": {"groups": [{"name": "/l", "retentionInDays": 7}]},
     })
+}
+
+#[tokio::test]
+async fn without_credentials_the_operator_runs_and_says_so() -> Result<()> {
+    let there = Installation::new().await?;
+    // No variables of AWS but those that keep the SDK from asking the machine for credentials.
+    let launch = Launch::new(there.control_plane().kubeconfig())
+        .env("POD_NAMESPACE", there.namespace().name())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("TRACEWRIGHT_AWS_ENDPOINT_URL", there.aws().url());
+    let mut operator = launch.start()?;
+    operator.ready().await?;
+    there.apply("p", spec()).await?;
+    let sentence = synced(&there, "p", "False CredentialsMissing").await?;
+    assert!(
+        sentence.contains("Give the operator credentials (IRSA, Pod Identity or a Secret)"),
+        "{sentence}"
+    );
+    // What the profile alone tells is told without AWS as well.
+    let mut advised = spec();
+    advised["xray"]["dynamicNaming"] = json!("*.example.com");
+    there.apply("p", advised).await?;
+    see::until(&there.profiles(), "p", "it is advised", |profile| {
+        (see::verdict(profile, "Advisories") == "True NameCannotMatch").then_some(())
+    })
+    .await?;
+    synced(&there, "p", "False CredentialsMissing").await?;
+    // A profile that needs no AWS minds neither this nor that no region is known.
+    there
+        .apply("other", json!({"service": {"name": "backend"}}))
+        .await?;
+    ready(&there, "other").await?;
+    synced(&there, "other", "True NothingDeclared").await?;
+    // One that needs it is told.
+    there
+        .apply("nowhere", json!({"logs": {"groups": [{"name": "/l"}]}}))
+        .await?;
+    let sentence = synced(&there, "nowhere", "False Invalid").await?;
+    assert!(sentence.contains("set spec.aws.region"), "{sentence}");
+    operator.process().check()?;
+    Ok(())
 }
 
 #[tokio::test]

@@ -103,6 +103,32 @@ async fn what_x_ray_refuses_is_pending_at_first_and_then_invalid_in_its_words() 
 }
 
 #[tokio::test]
+async fn what_cloudwatch_logs_refuses_is_told_at_once_in_its_words() -> Result<()> {
+    let there = Installation::new().await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    // A key of another account passes the schema.
+    let spec = |account: &str| {
+        log_group(json!({"kmsKeyArn": format!("arn:aws:kms:us-east-1:{account}:key/1")}))
+    };
+    there.apply("p", spec("999999999999")).await?;
+    let sentence = in_state(&there, "p", "/l", ItemState::Invalid).await?;
+    assert!(
+        sentence.contains("logs.CreateLogGroup failed: InvalidParameterException")
+            && sentence.contains("KMS key"),
+        "{sentence}"
+    );
+    // It is not tried again until something changes, which each drift check may have seen.
+    let calls = there.aws().control().calls(0).await?;
+    let tries = calls.of("logs.CreateLogGroup").error;
+    let checks = calls.of("xray.GetSamplingStatisticSummaries").ok;
+    assert!((1..=1 + checks).contains(&tries), "{:?}", calls.counts);
+    there.apply("p", spec(see::ACCOUNT)).await?;
+    ready(&there, "p").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_log_group_of_another_class_is_left_as_it_is_with_a_sentence() -> Result<()> {
     let there = Installation::new().await?;
     there.allow(&[("tracewright.dev/allow-adopt", "*")]).await?;

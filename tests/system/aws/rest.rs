@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::operator::Launch;
 use support::{Installation, LONG, eventually};
 
-use super::see::{self, mark, ready};
+use super::see::{self, counts, mark, ready, writes};
 
 fn spec(name: &str) -> Value {
     json!({
@@ -40,6 +40,58 @@ async fn called(there: &Installation, since: u64, operation: &str, times: u64) -
         },
     )
     .await?;
+    Ok(())
+}
+
+/// The rules of these profiles hide one another, so that there is advice as well, which changes with each new profile.
+#[tokio::test]
+async fn at_rest_neither_aws_nor_the_api_server_is_written_to() -> Result<()> {
+    let there = Installation::new().await?;
+    let launch = there
+        .operator()
+        .env("TRACEWRIGHT_DRIFT_INTERVAL", "1s")
+        .env("TRACEWRIGHT_TAG_DRIFT_INTERVAL", "3s");
+    let mut operator = launch.start()?;
+    operator.ready().await?;
+    for name in ["a", "b", "c"] {
+        there.apply(name, spec(name)).await?;
+        ready(&there, name).await?;
+    }
+    // The next check shows the older profiles the rules of the younger ones, so their advice changes once more. It and
+    // what follows from it are through when the check after it is.
+    called(&there, mark(&there).await?, "xray.GetGroups", 3).await?;
+    let (since, audit) = (mark(&there).await?, there.control_plane().audit_mark()?);
+    called(&there, since, "xray.GetGroups", 6).await?;
+    called(&there, since, "xray.ListTagsForResource", 7).await?;
+    assert_eq!(writes(&there, since).await?, counts([]));
+    let user = there.operator_user();
+    let events = there.control_plane().audit(audit)?;
+    let own = events.iter().filter(|event| event.user.username == user);
+    let (leases, others): (Vec<_>, Vec<_>) = own
+        .filter(|event| !["get", "list", "watch"].contains(&event.verb.as_str()))
+        .partition(|event| {
+            event
+                .object_ref
+                .as_ref()
+                .is_some_and(|object| object.resource == "leases")
+        });
+    assert!(
+        !leases.is_empty(),
+        "the Lease is renewed, so this is the right user"
+    );
+    let others: Vec<_> = others
+        .iter()
+        .map(|event| format!("{} {}", event.verb, event.request_uri))
+        .collect();
+    assert_eq!(others, Vec::<String>::new());
+    for name in ["a", "b", "c"] {
+        let profile = there.profiles().get(name).await?;
+        assert!(
+            see::verdict(&profile, "Advisories").starts_with("True "),
+            "{:?}",
+            profile.status
+        );
+    }
     Ok(())
 }
 

@@ -12,16 +12,64 @@ const TEAM: &str = "111122223333";
 const ROLE: &str = "arn:aws:iam::111122223333:role/observability";
 
 fn spec(role: Option<&str>) -> Value {
-    json!({
+    let mut spec = json!({
         "service": {"name": "backend"},
-        "aws": {"region": see::REGION, "roleArn": role},
+        "aws": {"region": see::REGION},
         "xray": {"groups": [{"name": "g"}]},
         "logs": {"groups": [{"name": "/l", "retentionInDays": 7}]},
-    })
+    });
+    if let Some(role) = role {
+        spec["aws"]["roleArn"] = json!(role);
+    }
+    spec
 }
 
 async fn held_by(there: &Installation, account: &str) -> Result<Value> {
     Ok(there.aws().control().state(account, see::REGION).await?["logs"]["logGroups"].clone())
+}
+
+#[tokio::test]
+async fn an_allowed_role_is_assumed_for_the_profiles_own_calls_only() -> Result<()> {
+    let there = Installation::new().await?;
+    there
+        .allow(&[(
+            "tracewright.dev/allowed-role-arns",
+            "arn:aws:iam::111122223333:role/*",
+        )])
+        .await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    there.apply("team", spec(Some(ROLE))).await?;
+    there.apply("own", spec(None)).await?;
+    // The same names, in two accounts: no conflict.
+    for (name, account) in [("team", TEAM), ("own", see::ACCOUNT)] {
+        let profile = ready(&there, name).await?;
+        assert_eq!(
+            profile
+                .status
+                .and_then(|status| status.account_id)
+                .as_deref(),
+            Some(account)
+        );
+        let held = held_by(&there, account).await?;
+        assert_eq!(held["/l"]["tags"], see::marked(&there, name, "Retain"));
+    }
+    assert!(
+        there
+            .aws()
+            .control()
+            .calls(0)
+            .await?
+            .of("sts.AssumeRole")
+            .ok
+            >= 1
+    );
+    there.profiles().delete("team", &Default::default()).await?;
+    see::gone(&there, "team").await?;
+    let state = there.aws().control().state(TEAM, see::REGION).await?;
+    assert!(state["xray"]["groups"]["g"].is_null(), "{state}");
+    assert!(see::part(&there, "/xray/groups/g").await?.is_object());
+    Ok(())
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ use tracewright_core::plan::Failure;
 use tracewright_core::report::Fact;
 use tracewright_xray::contract::condition::reason;
 
+/// HTTP's status for an operation that a server does not have.
+const NOT_IMPLEMENTED: u16 = 501;
+
 /// A failed call to AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError {
@@ -43,6 +46,8 @@ pub enum ErrorKind {
     Aborted,
     /// AWS refuses the request as it is.
     Refused,
+    /// The service does not have the operation, as may be in a partition, or in an emulator.
+    Unsupported,
     /// The operator lost its lease before the call.
     NotLeader,
     /// The call's turn did not come in time: AWS allows only so many requests a second.
@@ -61,24 +66,6 @@ pub enum Retry {
 }
 
 impl ErrorKind {
-    /// The kind as a metric's label.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::CredentialsMissing => "credentials_missing",
-            Self::AccessDenied => "access_denied",
-            Self::Unreachable => "unreachable",
-            Self::NotFound => "not_found",
-            Self::AlreadyExists => "already_exists",
-            Self::QuotaExceeded => "quota_exceeded",
-            Self::Aborted => "aborted",
-            Self::Refused => "refused",
-            Self::NotLeader => "not_leader",
-            Self::Waiting => "waiting",
-        }
-    }
-
     /// When another try is worth it.
     #[must_use]
     pub fn retry(self) -> Retry {
@@ -91,7 +78,7 @@ impl ErrorKind {
             | Self::AlreadyExists
             | Self::NotLeader
             | Self::Waiting => Retry::Backoff,
-            Self::QuotaExceeded | Self::Refused => Retry::AfterChange,
+            Self::QuotaExceeded | Self::Refused | Self::Unsupported => Retry::AfterChange,
         }
     }
 }
@@ -131,17 +118,20 @@ impl Error for AwsError {}
 
 impl AwsError {
     /// What a call's error means.
-    pub fn new<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    pub fn new<E>(operation: &'static str, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
-        R: fmt::Debug,
     {
         let text = sources(error);
         let (kind, code, message) = match error {
             SdkError::ServiceError(context) => {
                 let code = context.err().code().unwrap_or("Unknown").to_owned();
                 let message = context.err().message().unwrap_or_default().to_owned();
-                (service_kind(&code, &message), code, message)
+                let kind = match context.raw().status().as_u16() {
+                    NOT_IMPLEMENTED => ErrorKind::Unsupported,
+                    _ => service_kind(&code, &message),
+                };
+                (kind, code, message)
             }
             // Credentials are looked for while a request is being built or dispatched, and neither their absence nor a
             // role that may not be assumed has a type.
@@ -207,7 +197,7 @@ impl AwsError {
             ErrorKind::AccessDenied => (ItemState::Pending, reason::ACCESS_DENIED),
             ErrorKind::Unreachable => (ItemState::Pending, reason::UNREACHABLE),
             ErrorKind::QuotaExceeded => (ItemState::QuotaExceeded, reason::QUOTA_EXCEEDED),
-            ErrorKind::Refused => (ItemState::Invalid, reason::INVALID),
+            ErrorKind::Refused | ErrorKind::Unsupported => (ItemState::Invalid, reason::INVALID),
             ErrorKind::NotFound
             | ErrorKind::AlreadyExists
             | ErrorKind::Aborted
@@ -258,6 +248,7 @@ fn service_kind(code: &str, message: &str) -> ErrorKind {
         "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
         "RuleLimitExceededException" | "LimitExceededException" => ErrorKind::QuotaExceeded,
         "OperationAbortedException" => ErrorKind::Aborted,
+        "UnknownOperationException" => ErrorKind::Unsupported,
         // X-Ray has one code for every refusal; the text is all there is to tell them apart, so only the plainest words
         // are trusted and everything else is a refusal that observation settles.
         "InvalidRequestException" if message.contains("not found") => ErrorKind::NotFound,

@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 use tracewright_core::identity::{Kind, ProfileRef, TagMap};
 use tracewright_xray::contract::tag;
+use tracing::warn;
 
 use super::account::Account;
 use super::call::Operation;
@@ -180,7 +181,8 @@ impl Account {
         self.read_tags(&objects, None, namespace).await
     }
 
-    /// Names of the log groups that have all of these tags.
+    /// Names of the log groups that have all of these tags. None where the service cannot list by tags: then the status
+    /// of a profile is all that tells of log groups that left its list.
     ///
     /// # Errors
     /// The call that failed.
@@ -211,7 +213,15 @@ impl Account {
                         .set_next_token(token.clone())
                         .send()
                 })
-                .await?;
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if error.kind == ErrorKind::Unsupported => {
+                    warn!(account = self.id, region = self.region, %error, "log groups cannot be listed by tags");
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             names.extend(
                 page.log_groups()
                     .iter()

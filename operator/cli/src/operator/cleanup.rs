@@ -247,6 +247,9 @@ async fn record(
     if left.is_empty() {
         return Ok(());
     }
+    if !context.permit.holds() {
+        return Err(Error::NotLeader);
+    }
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.namespace);
     let place = format!(
         "account {}, region {}",
@@ -280,6 +283,11 @@ async fn record(
     {
         Ok(_) => return Ok(()),
         Err(kube::Error::Api(error)) if error.code == 404 => {}
+        // A full record is no reason to hold the profile for ever: the log and the metric have told of its objects.
+        Err(kube::Error::Api(error)) if [413, 422].contains(&error.code) => {
+            error!(profile, %error, "the record of orphans takes no more");
+            return Ok(());
+        }
         Err(error) => return Err(Error::kubernetes("record the orphans")(error)),
     }
     let params = PatchParams::apply(name::FIELD_MANAGER);

@@ -111,3 +111,22 @@ fn jittered(interval: Duration) -> Duration {
         .map_or(0, |since| since.subsec_nanos());
     interval.mul_f64(0.9 + 0.2 * f64::from(nanos) / 1e9)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_come_within_a_tenth_of_their_interval_and_not_in_step() {
+        let interval = Duration::from_secs(300);
+        let waits: BTreeSet<Duration> = (0..50)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(1));
+                jittered(interval)
+            })
+            .collect();
+        assert!(waits.len() > 1, "{waits:?}");
+        let bounds = Duration::from_secs(270)..=Duration::from_secs(330);
+        assert!(waits.iter().all(|wait| bounds.contains(wait)), "{waits:?}");
+    }
+}

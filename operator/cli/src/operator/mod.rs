@@ -350,6 +350,9 @@ async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: Cancell
         .is_some()
     {
         watches.report(&context.metrics);
+        context
+            .metrics
+            .rule_traffic(&traffic::of_all_rules(&context));
         let mut conditions: BTreeMap<(String, String), i64> = BTreeMap::new();
         let mut objects: BTreeMap<(&'static str, String), i64> = BTreeMap::new();
         let mut workloads: BTreeMap<&'static str, i64> = BTreeMap::new();

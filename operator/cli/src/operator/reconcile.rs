@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use tracewright_core::advice::advise;
 use tracewright_core::crd::status::ItemState;
 use tracewright_core::crd::{Mode, ObservabilityProfile};
-use tracewright_core::desired::Desired;
+use tracewright_core::desired::{Desired, concerns_aws};
 use tracewright_core::diff::diff;
-use tracewright_core::identity::Kind;
 use tracewright_core::observed::{Claims, Observed};
 use tracewright_core::plan::{Action as Write, Applied, Note, Pending, Plan, Verdict};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
@@ -124,6 +123,8 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
     // Before anything is written in AWS, so that nothing can be left behind.
     if !guarded && profile.spec.mode == Mode::Apply {
         cleanup::guard(profile, context).await?;
+        // The watch brings the profile back with its finalizer. Going on here would do everything twice.
+        return Ok(Action::await_change());
     }
     let facts = facts(profile, context).await;
     status::write(profile, &facts, context).await?;
@@ -187,30 +188,19 @@ struct Aws {
 }
 
 impl Aws {
-    fn unobserved(fact: Fact) -> Self {
+    /// Without a look at the account there is still what the profile alone tells.
+    fn unobserved(profile: &ObservabilityProfile, fact: Fact) -> Self {
         let traffic = Fact::unknown(reason::NOT_DECLARED, "AWS was not observed");
         Self {
             facts: AwsFacts::Unobserved(fact),
             traffic,
-            notes: Vec::new(),
+            notes: advice(profile, &[]),
         }
     }
 }
 
 async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
-    let desired = match context.world.validate(profile) {
-        Ok(desired) => desired,
-        Err(invalid) => return Aws::unobserved(Fact::no(invalid.reason(), invalid.to_string())),
-    };
-    let known = profile.status.as_ref();
-    // Whatever was made in AWS was made after the account was told.
-    let remembers = known.is_some_and(|status| status.account_id.is_some());
-    let declares = Kind::ALL
-        .iter()
-        .any(|kind| desired.names(*kind).next().is_some())
-        || !desired.refused.is_empty();
-    if !declares && !remembers {
-        // A profile that is about workloads only needs no AWS account.
+    if !concerns_aws(profile) {
         return Aws {
             facts: AwsFacts::Unobserved(Fact::yes(
                 reason::NOTHING_DECLARED,
@@ -223,6 +213,13 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
             notes: Vec::new(),
         };
     }
+    let desired = match context.world.validate(profile) {
+        Ok(desired) => desired,
+        Err(invalid) => {
+            return Aws::unobserved(profile, Fact::no(invalid.reason(), invalid.to_string()));
+        }
+    };
+    let known = profile.status.as_ref();
     let identity = identity_of(&desired);
     let account = match context
         .accounts
@@ -230,7 +227,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         .await
     {
         Ok(account) => account,
-        Err(error) => return Aws::unobserved(error.fact()),
+        Err(error) => return Aws::unobserved(profile, error.fact()),
     };
     context.world.reached(&identity, &account.id);
     let watched = log_groups(&account, &desired, known, &context.world.cluster);
@@ -265,12 +262,17 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     .await;
     let observed = match observed {
         Ok(observed) => observed,
-        Err(error) => return Aws::unobserved(error.fact()),
+        Err(error) => return Aws::unobserved(profile, error.fact()),
     };
     let claims = context.world.claims(&identity);
     let plan = diff(&desired, &observed, &claims);
-    let notes = advice(profile, &observed);
-    let traffic = traffic::fact(profile, &desired, &account, &context.metrics);
+    let held: Vec<SamplingRule> = observed
+        .rules
+        .iter()
+        .map(|(name, seen)| seen.state.as_rule(name))
+        .collect();
+    let mut notes = advice(profile, &held);
+    let traffic = traffic::fact(profile, &desired, &account);
     quota_metrics(&account, &observed, &claims, context);
     let (plan, preview) = if desired.mode == Mode::Preview {
         let preview = plan.changes();
@@ -279,7 +281,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         if !plan.is_empty()
             && let Err(error) = status::announce(profile, &account, context).await
         {
-            return Aws::unobserved(Fact::no(reason::PENDING, error.to_string()));
+            return Aws::unobserved(profile, Fact::no(reason::PENDING, error.to_string()));
         }
         (
             carry_out(
@@ -293,7 +295,6 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
             Vec::new(),
         )
     };
-    let mut notes = notes;
     notes.extend(context.remember(&desired.profile, |memory| {
         let current = memory
             .changed
@@ -314,26 +315,9 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     }
 }
 
-fn advice(profile: &ObservabilityProfile, observed: &Observed) -> Vec<Note> {
-    let others: Vec<SamplingRule> = observed
-        .rules
-        .iter()
-        .map(|(name, seen)| SamplingRule {
-            rule_name: name.clone(),
-            priority: seen.state.priority,
-            fixed_rate: seen.state.fixed_rate,
-            reservoir_size: seen.state.reservoir_size,
-            service_name: seen.state.service_name.clone(),
-            service_type: seen.state.service_type.clone(),
-            host: seen.state.host.clone(),
-            http_method: seen.state.http_method.clone(),
-            url_path: seen.state.url_path.clone(),
-            resource_arn: seen.state.resource_arn.clone(),
-            attributes: seen.state.attributes.clone(),
-            ..SamplingRule::factory_default()
-        })
-        .collect();
-    advise(&profile.spec, &others)
+/// What a person should know about the profile, beside the rules that the account holds.
+fn advice(profile: &ObservabilityProfile, held: &[SamplingRule]) -> Vec<Note> {
+    advise(&profile.spec, held)
         .into_iter()
         .map(|advice| Note {
             reason: advice.reason,

@@ -1,21 +1,21 @@
 //! TrafficSeen: does any client match the profile's sampling rules?
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::crd::status::ItemState;
 use tracewright_core::desired::Desired;
 use tracewright_core::report::Fact;
 use tracewright_xray::contract::condition::{self, reason};
 
+use super::context::Context;
 use crate::aws::Account;
-use crate::metrics::Metrics;
+use crate::aws::inventory::Traffic;
 
 /// The condition TrafficSeen. Once true it stays so while the profile's generation does: AWS only tells of the last
 /// minutes, and a quiet night is no news.
-pub(super) fn fact(
-    profile: &ObservabilityProfile,
-    desired: &Desired,
-    account: &Account,
-    metrics: &Metrics,
-) -> Fact {
+pub(super) fn fact(profile: &ObservabilityProfile, desired: &Desired, account: &Account) -> Fact {
     if desired.rules.is_empty() {
         return Fact::unknown(
             reason::NOT_DECLARED,
@@ -24,15 +24,7 @@ pub(super) fn fact(
     }
     let mut matched = Vec::new();
     for rule in &desired.rules {
-        let traffic = account.inventory.traffic(&rule.name);
-        metrics.rule_traffic(
-            &account.id,
-            &account.region,
-            &rule.name,
-            traffic.requests,
-            traffic.sampled,
-        );
-        if traffic.requests > 0 {
+        if account.inventory.traffic(&rule.name).requests > 0 {
             matched.push(rule.name.as_str());
         }
     }
@@ -56,4 +48,37 @@ pub(super) fn fact(
         reason::RULE_MATCHED,
         format!("requests matched {}", matched.join(", ")),
     )
+}
+
+/// Requests that matched the rules of all profiles, for the metrics.
+pub(super) fn of_all_rules(context: &Context) -> Vec<(Arc<Account>, String, Traffic)> {
+    let accounts = context.accounts.all();
+    let mut rules: BTreeMap<(String, String, String), Arc<Account>> = BTreeMap::new();
+    for profile in context.world.profiles.state() {
+        let Some(status) = &profile.status else {
+            continue;
+        };
+        let reached = accounts.iter().find(|account| {
+            status.account_id.as_ref() == Some(&account.id)
+                && status.region.as_ref() == Some(&account.region)
+        });
+        let Some(account) = reached else { continue };
+        for rule in &status.sampling_rules {
+            if rule.state != ItemState::Retained {
+                let key = (
+                    account.id.clone(),
+                    account.region.clone(),
+                    rule.name.clone(),
+                );
+                rules.insert(key, account.clone());
+            }
+        }
+    }
+    rules
+        .into_iter()
+        .map(|((_, _, rule), account)| {
+            let traffic = account.inventory.traffic(&rule);
+            (account, rule, traffic)
+        })
+        .collect()
 }

@@ -29,20 +29,7 @@ pub fn other_rules(
         .rules
         .iter()
         .filter(|(name, _)| !going(name))
-        .map(|(name, seen)| SamplingRule {
-            rule_name: name.clone(),
-            priority: seen.state.priority,
-            fixed_rate: seen.state.fixed_rate,
-            reservoir_size: seen.state.reservoir_size,
-            service_name: seen.state.service_name.clone(),
-            service_type: seen.state.service_type.clone(),
-            host: seen.state.host.clone(),
-            http_method: seen.state.http_method.clone(),
-            url_path: seen.state.url_path.clone(),
-            resource_arn: seen.state.resource_arn.clone(),
-            attributes: seen.state.attributes.clone(),
-            ..SamplingRule::factory_default()
-        });
+        .map(|(name, seen)| seen.state.as_rule(name));
     let place = |case: &Case| case.view.as_ref().map(View::place);
     let neighbours = cases
         .iter()

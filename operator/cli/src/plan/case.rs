@@ -6,8 +6,8 @@ use kube::api::ObjectMeta;
 use tokio::time::Instant;
 use tracewright_core::crd::status::{ItemState, ItemStatus};
 use tracewright_core::crd::{Mode, ObservabilityProfile, ObservabilityProfileStatus};
-use tracewright_core::desired::{Desired, Invalid, validate};
-use tracewright_core::identity::{Kind, ProfileRef};
+use tracewright_core::desired::{self, Desired, Invalid, validate};
+use tracewright_core::identity::ProfileRef;
 use tracewright_core::observed::Observed;
 use tracewright_xray::contract::tag;
 
@@ -121,12 +121,9 @@ impl Case {
         accounts: &Accounts,
         not_before: Instant,
     ) -> Result<Self, Error> {
-        if let Some(desired) = self
-            .desired
-            .as_ref()
-            .ok()
-            .filter(|desired| self.concerns_aws(desired))
-        {
+        if let Some(desired) = self.desired.as_ref().ok().filter(|desired| {
+            desired.mode != Mode::Suspended && !desired.deleting && self.concerns_aws()
+        }) {
             let view = view(desired, self.profile.status.as_ref(), accounts, not_before).await;
             self.view = Some(view.map_err(|error| Error::Account {
                 profile: self.reference.clone(),
@@ -136,16 +133,9 @@ impl Case {
         Ok(self)
     }
 
-    fn concerns_aws(&self, desired: &Desired) -> bool {
-        let declares = Kind::ALL
-            .iter()
-            .any(|kind| desired.names(*kind).next().is_some());
-        // Whatever was made in AWS was made after the account was told.
-        let status = self.profile.status.as_ref();
-        let remembers = status.is_some_and(|status| status.account_id.is_some());
-        desired.mode != Mode::Suspended
-            && !desired.deleting
-            && (declares || remembers || !desired.refused.is_empty())
+    /// Whether the profile has to do with AWS.
+    pub fn concerns_aws(&self) -> bool {
+        desired::concerns_aws(&self.profile)
     }
 }
 

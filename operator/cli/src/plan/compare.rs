@@ -34,7 +34,7 @@ pub fn compare(
     for case in cases {
         let (mut advice, mut costs) = (Vec::new(), BTreeMap::new());
         let outcome = match (&case.desired, &case.view) {
-            (Err(invalid), _) => Outcome::Invalid(invalid.clone()),
+            (Err(invalid), _) if case.concerns_aws() => Outcome::Invalid(invalid.clone()),
             (Ok(desired), Some(view)) => {
                 let place = view.place();
                 // What one profile writes is there when the next is looked at: quotas fill up and names change hands.
@@ -60,7 +60,7 @@ pub fn compare(
             (Ok(desired), None) if desired.mode == Mode::Suspended => {
                 Outcome::NotCompared("spec.mode is Suspended: nothing is observed or written")
             }
-            (Ok(_), None) => Outcome::NotCompared("it declares no AWS objects"),
+            (Ok(_), None) | (Err(_), _) => Outcome::NotCompared("it declares no AWS objects"),
         };
         add_warnings(&mut advice, warnings, cases, case);
         profiles.push(Planned {
