@@ -1,8 +1,8 @@
-"""Writes xray.json, logs.json and sts.json: what botocore's service models say about the inputs of the emulated operations.
+"""Writes xray.json, logs.json and sts.json: what botocore's service models say about the emulated operations.
 
 Run it after an upgrade of the botocore pinned in conformance/requirements.txt, from this folder: python extract.py
-Kept of a model: operation names, request URIs, error lists, and of every input shape its type, members, required
-members, lengths, ranges, patterns and enumerations.
+Kept of a model: operation names, request URIs, error lists, and of every input and output shape its type, members,
+required members, lengths, ranges, patterns and enumerations.
 """
 
 import json
@@ -110,9 +110,10 @@ def extract(service: str) -> dict:
             "input": operation["input"]["shape"],
             "errors": [error["shape"] for error in operation.get("errors", [])],
         }
-        if "output" not in operation:
-            operations[name]["noOutput"] = True
         keep(operation["input"]["shape"])
+        if "output" in operation:
+            operations[name]["output"] = operation["output"]["shape"]
+            keep(operation["output"]["shape"])
     return {"operations": operations, "shapes": dict(sorted(shapes.items()))}
 
 

@@ -59,8 +59,12 @@ struct Inner {
 pub(crate) struct Accounts(Mutex<Inner>);
 
 impl Accounts {
-    /// From now on just these long-term keys are known.
-    pub(crate) fn set(&self, keys: Vec<Key>) -> Result<(), String> {
+    /// From now on just these long-term keys are known; `None`: any key, one account, as at the start.
+    pub(crate) fn set(&self, keys: Option<Vec<Key>>) -> Result<(), String> {
+        let Some(keys) = keys else {
+            self.lock().keys = None;
+            return Ok(());
+        };
         let mut known = HashMap::new();
         for Key {
             access_key_id,

@@ -175,7 +175,7 @@ async fn set_limits(emulation: Shared, body: Bytes) -> HttpResponse {
 }
 
 async fn set_accounts(emulation: Shared, body: Bytes) -> HttpResponse {
-    let set = parse(&body).and_then(|keys: Vec<Key>| emulation.accounts.set(keys));
+    let set = parse(&body).and_then(|keys: Option<Vec<Key>>| emulation.accounts.set(keys));
     answer(set.map(|()| json!({})))
 }
 

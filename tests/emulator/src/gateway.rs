@@ -14,7 +14,7 @@ use crate::clock;
 use crate::emulation::Emulation;
 use crate::error::AwsError;
 use crate::faults::{Effect, When};
-use crate::model::Operation;
+use crate::model::{self, Operation};
 use crate::service::Service;
 use crate::state::Place;
 use crate::wire::{self, Request};
@@ -69,10 +69,7 @@ pub(crate) async fn aws(
     body: Bytes,
     emulation: Data<Emulation>,
 ) -> HttpResponse {
-    let request = Request {
-        http: &http,
-        body: &body,
-    };
+    let request = Request::new(&http, &body);
     let mut progress = Progress {
         emulation: &emulation,
         service: wire::looks_like(&request),
@@ -125,13 +122,13 @@ fn admit(
 ) -> Result<(&'static Operation, Caller), AwsError> {
     let credential = wire::auth::credential(request, progress.service, clock::wall_ms())?;
     progress.service = credential.service;
-    progress.place.region = credential.region.to_owned();
+    progress.place.region = credential.region;
     let operation = wire::operation(credential.service, request)?;
     progress.operation = Some(operation);
     let caller = progress.emulation.accounts.caller(
         credential.service,
-        credential.access_key,
-        credential.session_token,
+        &credential.access_key,
+        credential.session_token.as_deref(),
         progress.emulation.clock.now_ms(),
     )?;
     progress.place.account.clone_from(&caller.account);
@@ -247,6 +244,12 @@ async fn perform(
     };
     let output = emulation.perform(operation, place, caller, input)?;
     progress.ending = Ending::Ok;
+    if cfg!(debug_assertions)
+        && let Err(wrong) = model::of(operation.service).check_answer(operation, &output)
+    {
+        let message = format!("the emulator's answer is not what the model says: {wrong}");
+        return Err(AwsError::new(500, "InternalFailure", message));
+    }
     if claim.is_some() {
         tokio::time::sleep(Duration::from_millis(
             emulation.limits.settings().log_group_write_ms,

@@ -139,7 +139,7 @@ impl Limits {
         operation: &'static str,
         cost: f64,
     ) -> bool {
-        let rate = self.read().rate(operation);
+        let rate = self.read().rate(operation, region);
         let now = Instant::now();
         let mut buckets = self
             .buckets
@@ -148,7 +148,7 @@ impl Limits {
         if buckets.len() >= MAX_BUCKETS {
             let inner = self.read();
             buckets.retain(|key, bucket| {
-                let rate = inner.rate(key.operation);
+                let rate = inner.rate(key.operation, &key.region);
                 bucket.fill(rate, now);
                 bucket.tokens < rate.burst
             });
@@ -228,7 +228,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Everything that can be set, as it is now.
+    /// Everything that can be set, as it is now; where AWS's rates differ between regions, those of us-east-1.
     pub(crate) fn show(&self) -> Value {
         let inner = self.read();
         let settings: BTreeMap<_, _> = inner
@@ -237,7 +237,8 @@ impl Limits {
             .fields()
             .map(|(name, value)| (name, json!(*value)))
             .into();
-        let rates = crate::model::operation_names().map(|name| (name, json!(inner.rate(name))));
+        let rates = crate::model::operation_names()
+            .map(|name| (name, json!(inner.rate(name, "us-east-1"))));
         json!(rates.chain(settings).collect::<BTreeMap<_, _>>())
     }
 
@@ -249,25 +250,38 @@ impl Limits {
 }
 
 impl Inner {
-    fn rate(&self, operation: &str) -> Rate {
+    fn rate(&self, operation: &str, region: &str) -> Rate {
         let set = self
             .rates
             .iter()
             .rev()
             .find(|(pattern, _)| glob::matches(pattern, operation));
-        set.map_or_else(|| default_rate(operation), |(_, rate)| *rate)
+        set.map_or_else(|| default_rate(operation, region), |(_, rate)| *rate)
     }
 }
 
 /// The documented rate of an operation, or what the emulator takes where AWS publishes none.
-fn default_rate(operation: &str) -> Rate {
+fn default_rate(operation: &str, region: &str) -> Rate {
     let second = |tps: f64| Rate { tps, burst: tps };
     match operation.split_once('.') {
         // Service quotas of CloudWatch Logs. AWS names no burst; one second's worth is taken.
         Some(("logs", name)) => second(match name {
             "PutLogEvents" => 5000.0,
             "CreateLogStream" => 50.0,
-            "DescribeLogStreams" | "GetLogEvents" => 25.0,
+            "DescribeLogStreams" => 25.0,
+            "DeleteLogStream" => 15.0,
+            "FilterLogEvents" => match region {
+                "us-east-1" => 25.0,
+                "ap-northeast-3" | "ap-southeast-3" | "ca-west-1" | "eu-central-1"
+                | "il-central-1" => 5.0,
+                _ => 10.0,
+            },
+            "GetLogEvents" => match region {
+                "us-west-2" | "ap-northeast-3" | "ap-southeast-3" | "ca-west-1"
+                | "eu-central-1" | "eu-west-1" | "il-central-1" => 10.0,
+                "eu-west-3" => 30.0,
+                _ => 25.0,
+            },
             "DescribeLogGroups" | "CreateLogGroup" | "DeleteLogGroup" | "ListLogGroups" => 10.0,
             _ => 5.0,
         }),
@@ -286,5 +300,29 @@ fn default_rate(operation: &str) -> Rate {
             }
         }
         _ => second(600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::default_rate;
+
+    #[test]
+    fn some_rates_differ_between_regions() {
+        for (operation, region, tps) in [
+            ("logs.FilterLogEvents", "us-east-1", 25.0),
+            ("logs.FilterLogEvents", "eu-central-1", 5.0),
+            ("logs.FilterLogEvents", "eu-west-1", 10.0),
+            ("logs.GetLogEvents", "us-east-1", 25.0),
+            ("logs.GetLogEvents", "us-west-2", 10.0),
+            ("logs.GetLogEvents", "eu-west-3", 30.0),
+            ("logs.PutRetentionPolicy", "eu-west-3", 5.0),
+        ] {
+            assert_eq!(
+                default_rate(operation, region).tps,
+                tps,
+                "{operation} in {region}"
+            );
+        }
     }
 }

@@ -16,8 +16,8 @@ use crate::emulation::Emulation;
 use crate::gateway::{self, Connection};
 use crate::{Options, control};
 
-/// Largest request body: 1 MiB of log events may be six times that when written as JSON escapes.
-const MAX_BODY: usize = 16 << 20;
+/// Largest request body, packed and unpacked: 1 MiB of log events may be six times that when written as JSON escapes.
+pub(crate) const MAX_BODY: usize = 16 << 20;
 /// How long an idle connection stays open: longer than SDKs keep theirs, so that none is closed under a new request.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 /// Threads that serve requests.

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::accounts::{Accounts, Caller};
-use crate::calls::rfc3339;
 use crate::error::AwsError;
 use crate::service::Service;
 
@@ -39,6 +38,7 @@ struct AssumeRoleInput {
     role_session_name: String,
     duration_seconds: Option<i64>,
     source_identity: Option<String>,
+    policy: Option<String>,
 }
 
 /// Every well-formed role of every account may be assumed by everybody: roles and policies are not modelled.
@@ -50,6 +50,19 @@ fn assume_role(
 ) -> Result<Value, AwsError> {
     let (partition, account, role) = role(&input.role_arn)
         .ok_or_else(|| Service::Sts.invalid(format!("{} is invalid", input.role_arn)))?;
+    let is_policy = |policy: &String| {
+        serde_json::from_str::<Value>(policy).is_ok_and(|policy| policy["Statement"] != Value::Null)
+    };
+    if input
+        .policy
+        .as_ref()
+        .is_some_and(|policy| !is_policy(policy))
+    {
+        return Err(AwsError::client(
+            "MalformedPolicyDocument",
+            "The policy is not in the valid JSON format.",
+        ));
+    }
     let duration = input.duration_seconds.unwrap_or(HOUR);
     if caller.temporary && duration > HOUR {
         return Err(Service::Sts.invalid(
@@ -71,7 +84,7 @@ fn assume_role(
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": session.session_token,
-            "Expiration": rfc3339(session.expires_at),
+            "Expiration": session.expires_at.div_euclid(1000),
         },
     });
     if let Some(identity) = input.source_identity {

@@ -11,6 +11,8 @@ use crate::error::AwsError;
 
 /// Items per page when the caller names no limit.
 const DEFAULT_LIMIT: usize = 50;
+/// "There is a maximum of 5 filter patterns containing regex for each log group."
+const MAX_WITH_REGEXES: usize = 5;
 /// The members of `PutMetricFilter` that describe the filter itself.
 const DEFINITION: [&str; 5] = [
     "filterPattern",
@@ -47,9 +49,17 @@ pub(super) fn put(context: &mut Context<'_>, input: PutInput) -> Nothing {
             ),
         ));
     }
-    FilterPattern::parse(&input.filter_pattern).map_err(invalid)?;
-    let full = group.metric_filters.len() as u64 >= context.settings.logs_metric_filters;
-    if full && !group.metric_filters.contains_key(&input.filter_name) {
+    let pattern = FilterPattern::parse(&input.filter_pattern).map_err(invalid)?;
+    let mut others = group
+        .metric_filters
+        .iter()
+        .filter(|(name, _)| **name != input.filter_name);
+    let full = others.clone().count() as u64 >= context.settings.logs_metric_filters;
+    let with_regexes = others
+        .by_ref()
+        .filter(|(_, filter)| filter.has_regexes())
+        .count();
+    if full || (pattern.regexes > 0 && with_regexes >= MAX_WITH_REGEXES) {
         return Err(AwsError::client(
             "LimitExceededException",
             "Resource limit exceeded.",
@@ -64,6 +74,15 @@ pub(super) fn put(context: &mut Context<'_>, input: PutInput) -> Nothing {
     };
     group.metric_filters.insert(input.filter_name, filter);
     Ok(Value::Null)
+}
+
+impl MetricFilter {
+    fn has_regexes(&self) -> bool {
+        let pattern = self.definition["filterPattern"]
+            .as_str()
+            .unwrap_or_default();
+        FilterPattern::parse(pattern).is_ok_and(|pattern| pattern.regexes > 0)
+    }
 }
 
 #[derive(Debug, Deserialize)]

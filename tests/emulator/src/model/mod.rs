@@ -1,8 +1,10 @@
-//! The service models: which operations exist and what their inputs may hold.
+//! The service models: which operations exist, what their inputs may hold and what their outputs are like.
 //!
 //! `model/*.json` are extracts of botocore's models (`model/extract.py`). One validator for all operations keeps the
-//! emulator as strict as the models are; what no model says is checked by the operation itself.
+//! emulator as strict as the models are; what no model says is checked by the operation itself. In debug builds, those of
+//! the tests, each answer is held to the model too.
 
+mod answer;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,10 +33,10 @@ pub(crate) struct Operation {
     pub(crate) full_name: &'static str,
     /// The error codes in its model.
     pub(crate) errors: Vec<String>,
-    /// Whether it answers nothing at all, not even an empty structure.
-    pub(crate) no_output: bool,
     uri: String,
     input: String,
+    /// `None`: it answers nothing at all, not even an empty structure.
+    output: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,8 +45,7 @@ struct RawOperation {
     uri: String,
     input: String,
     errors: Vec<String>,
-    #[serde(default)]
-    no_output: bool,
+    output: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +70,7 @@ struct RawShape {
     r#enum: Option<Vec<String>>,
 }
 
-/// The kinds of shape that inputs are made of.
+/// The kinds of shape that inputs and outputs are made of.
 #[derive(Debug, Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -129,9 +130,9 @@ impl Model {
                 name,
                 full_name,
                 errors: operation.errors,
-                no_output: operation.no_output,
                 uri: operation.uri,
                 input: operation.input,
+                output: operation.output,
             };
             (name, operation)
         });
@@ -164,6 +165,11 @@ impl Model {
     /// The shape of an operation's input.
     pub(crate) fn input(&self, operation: &Operation) -> &Shape {
         self.shape(&operation.input)
+    }
+
+    /// The shape of an operation's output, if it has one.
+    pub(crate) fn output(&self, operation: &Operation) -> Option<&Shape> {
+        operation.output.as_ref().map(|name| self.shape(name))
     }
 }
 
@@ -220,12 +226,10 @@ mod tests {
             let model = of(service);
             assert!(!model.operations.is_empty());
             for operation in model.operations.values() {
-                assert_eq!(
-                    model.input(operation).kind,
-                    Kind::Structure,
-                    "{}",
-                    operation.full_name
-                );
+                let shapes = [Some(model.input(operation)), model.output(operation)];
+                for shape in shapes.into_iter().flatten() {
+                    assert_eq!(shape.kind, Kind::Structure, "{}", operation.full_name);
+                }
             }
             for shape in model.shapes.values() {
                 let members = shape.members.values().chain(&shape.member);

@@ -1,5 +1,8 @@
 //! Signature Version 4 as far as it can be checked without the secret: presence, form, scope, date and access key.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -9,26 +12,59 @@ use crate::service::Service;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far the signing date may be from now.
-const MAX_SKEW_MINUTES: i64 = 5;
+const MAX_SKEW_MS: i64 = 5 * 60_000;
+/// Life of a presigned request that names none, seconds.
+const DEFAULT_EXPIRES_S: i64 = 900;
+/// Longest life of a presigned request, seconds: seven days.
+const MAX_EXPIRES_S: i64 = 604_800;
+/// How signatures write dates.
+const BASIC: &str = "%Y%m%dT%H%M%SZ";
 
 /// The credential scope of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Credential<'a> {
-    pub(crate) access_key: &'a str,
-    pub(crate) region: &'a str,
+pub(crate) struct Credential {
+    pub(crate) access_key: String,
+    pub(crate) region: String,
     pub(crate) service: Service,
-    pub(crate) session_token: Option<&'a str>,
+    pub(crate) session_token: Option<String>,
+}
+
+/// The parts of a signature, from the Authorization header or, presigned, from the query string.
+struct Signature<'a> {
+    scope: Cow<'a, str>,
+    signed_headers: Cow<'a, str>,
+    signature: Cow<'a, str>,
+    date: Signed,
+    session_token: Option<Cow<'a, str>>,
+}
+
+/// When a request was signed.
+struct Signed {
+    /// As it was written, for messages.
+    written: String,
+    at_ms: i64,
+    /// How long the signature is good, milliseconds.
+    good_for_ms: i64,
 }
 
 /// The credentials of a request, or how `fallback` refuses the lack of them.
-pub(crate) fn credential<'a>(
-    request: &Request<'a>,
+pub(crate) fn credential(
+    request: &Request<'_>,
     fallback: Service,
     wall_ms: i64,
-) -> Result<Credential<'a>, AwsError> {
-    let authorization = request
-        .header("authorization")
-        .ok_or_else(|| fallback.missing_token())?;
+) -> Result<Credential, AwsError> {
+    let signature = match request.header("authorization") {
+        Some(authorization) => of_header(request, authorization, fallback)?,
+        None => presigned(request, fallback)?.ok_or_else(|| fallback.missing_token())?,
+    };
+    check(signature, fallback, wall_ms)
+}
+
+fn of_header<'a>(
+    request: &Request<'a>,
+    authorization: &'a str,
+    fallback: Service,
+) -> Result<Signature<'a>, AwsError> {
     let parameters = authorization.strip_prefix(ALGORITHM).ok_or_else(|| {
         fallback.incomplete_signature(format!(
             "Unsupported AWS 'algorithm': {authorization:?}. Write {ALGORITHM}"
@@ -43,7 +79,9 @@ pub(crate) fn credential<'a>(
             .map(|(_, value)| value)
             .filter(|value| !value.is_empty())
     };
-    let date = request.header("x-amz-date");
+    let date = request
+        .header("x-amz-date")
+        .or_else(|| request.header("date"));
     let (Some(scope), Some(signed_headers), Some(signature), Some(date)) = (
         parameter("Credential"),
         parameter("SignedHeaders"),
@@ -64,7 +102,89 @@ pub(crate) fn credential<'a>(
             lacking.join(" ")
         )));
     };
+    Ok(Signature {
+        scope: scope.into(),
+        signed_headers: signed_headers.into(),
+        signature: signature.into(),
+        date: signed_at(fallback, date, MAX_SKEW_MS)?,
+        session_token: request.header("x-amz-security-token").map(Cow::from),
+    })
+}
 
+/// The signature in the query string of a presigned request; `None` if there is none.
+fn presigned<'a>(
+    request: &Request<'a>,
+    fallback: Service,
+) -> Result<Option<Signature<'a>>, AwsError> {
+    let query: HashMap<Cow<'a, str>, Cow<'a, str>> =
+        form_urlencoded::parse(request.http.query_string().as_bytes()).collect();
+    let Some(algorithm) = query.get("X-Amz-Algorithm") else {
+        return Ok(None);
+    };
+    if algorithm != ALGORITHM {
+        return Err(fallback.incomplete_signature(format!(
+            "Unsupported AWS 'algorithm': {algorithm:?}. Write {ALGORITHM}"
+        )));
+    }
+    let parameter = |name: &str| {
+        query
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .cloned()
+            .ok_or_else(|| {
+                fallback.incomplete_signature(format!(
+                    "AWS query-string parameters must include '{name}'."
+                ))
+            })
+    };
+    let good_for_s = match query.get("X-Amz-Expires") {
+        None => DEFAULT_EXPIRES_S,
+        Some(expires) => expires
+            .parse()
+            .ok()
+            .filter(|seconds| (1..=MAX_EXPIRES_S).contains(seconds))
+            .ok_or_else(|| {
+                fallback.invalid_signature(format!(
+                    "X-Amz-Expires must be a number from 1 to {MAX_EXPIRES_S} seconds, not '{expires}'."
+                ))
+            })?,
+    };
+    Ok(Some(Signature {
+        scope: parameter("X-Amz-Credential")?,
+        signed_headers: parameter("X-Amz-SignedHeaders")?,
+        signature: parameter("X-Amz-Signature")?,
+        date: signed_at(fallback, &parameter("X-Amz-Date")?, good_for_s * 1000)?,
+        session_token: query.get("X-Amz-Security-Token").cloned(),
+    }))
+}
+
+fn signed_at(fallback: Service, date: &str, good_for_ms: i64) -> Result<Signed, AwsError> {
+    let basic = DateTime::strptime(BASIC, date).and_then(|date| date.to_zoned(TimeZone::UTC));
+    // A Date header has HTTP's form.
+    let signed = basic.or_else(|_| jiff::fmt::rfc2822::parse(date));
+    let Ok(signed) = signed else {
+        return Err(fallback.incomplete_signature(format!("Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601")));
+    };
+    let signed = signed.with_time_zone(TimeZone::UTC);
+    Ok(Signed {
+        written: signed.strftime(BASIC).to_string(),
+        at_ms: signed.timestamp().as_millisecond(),
+        good_for_ms,
+    })
+}
+
+fn check(
+    signature: Signature<'_>,
+    fallback: Service,
+    wall_ms: i64,
+) -> Result<Credential, AwsError> {
+    let Signature {
+        scope,
+        signed_headers,
+        signature,
+        date,
+        session_token,
+    } = signature;
     let [access_key, scope_date, region, service, terminator] =
         scope.split('/').collect::<Vec<_>>()[..]
     else {
@@ -88,7 +208,7 @@ pub(crate) fn credential<'a>(
             "Credential should be scoped to a valid region, not '{region}'."
         )));
     }
-    check_date(service, date, scope_date, wall_ms)?;
+    check_date(service, &date, scope_date, wall_ms)?;
     if !signed_headers.split(';').any(|header| header == "host") {
         return Err(service.invalid_signature(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
@@ -100,36 +220,41 @@ pub(crate) fn credential<'a>(
         ));
     }
     Ok(Credential {
-        access_key,
-        region,
+        access_key: access_key.to_owned(),
+        region: region.to_owned(),
         service,
-        session_token: request.header("x-amz-security-token"),
+        session_token: session_token.map(Cow::into_owned),
     })
 }
 
 fn check_date(
     service: Service,
-    date: &str,
+    date: &Signed,
     scope_date: &str,
     wall_ms: i64,
 ) -> Result<(), AwsError> {
-    let parsed =
-        DateTime::strptime("%Y%m%dT%H%M%SZ", date).and_then(|date| date.to_zoned(TimeZone::UTC));
-    let Ok(signed) = parsed else {
-        return Err(service.incomplete_signature(format!("Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601")));
-    };
-    if !date.starts_with(scope_date) || scope_date.len() != 8 {
+    let written = &date.written;
+    if !written.starts_with(scope_date) || scope_date.len() != 8 {
         return Err(service.invalid_signature(format!(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{scope_date}' != '{}', from '{date}'.",
-            date.get(..8).unwrap_or(date)
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{scope_date}' != '{}', from '{written}'.",
+            written.get(..8).unwrap_or(written)
         )));
     }
-    let skew_minutes = (signed.timestamp().as_millisecond() - wall_ms) as f64 / 60_000.0;
-    if skew_minutes < -(MAX_SKEW_MINUTES as f64) {
-        return Err(service.invalid_signature(format!("Signature expired: {date} is now earlier than the current time less {MAX_SKEW_MINUTES} min.")));
+    let now = jiff::Timestamp::from_millisecond(wall_ms).map_or_else(
+        |_| wall_ms.to_string(),
+        |now| now.strftime(BASIC).to_string(),
+    );
+    let minutes = MAX_SKEW_MS / 60_000;
+    if wall_ms - date.at_ms > date.good_for_ms {
+        return Err(service.invalid_signature(format!(
+            "Signature expired: {written} is now earlier than {now} minus {} min.",
+            date.good_for_ms / 60_000
+        )));
     }
-    if skew_minutes > MAX_SKEW_MINUTES as f64 {
-        return Err(service.invalid_signature(format!("Signature not yet current: {date} is still later than the current time plus {MAX_SKEW_MINUTES} min.")));
+    if date.at_ms - wall_ms > MAX_SKEW_MS {
+        return Err(service.invalid_signature(format!(
+            "Signature not yet current: {written} is still later than {now} plus {minutes} min."
+        )));
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) fn operation(request: &Request<'_>) -> Result<&'static Operation, Str
 
 pub(super) fn success(operation: &Operation, output: &Value, request_id: &str) -> HttpResponse {
     let mut response = respond(200, CONTENT_TYPE, request_id);
-    if operation.no_output {
+    if model::of(Service::Logs).output(operation).is_none() {
         return response.finish();
     }
     response.body(output.to_string())

@@ -2,26 +2,40 @@
 
 pub(crate) mod auth;
 mod aws_json;
+mod encoding;
 mod query;
 mod rest_json;
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use crate::error::AwsError;
 use crate::model::{self, Operation};
 use crate::service::Service;
 
-/// A request as it came, body read.
+/// A request with its body read and unpacked.
 pub(crate) struct Request<'a> {
     pub(crate) http: &'a HttpRequest,
-    pub(crate) body: &'a [u8],
+    /// `None`: it could not be unpacked.
+    body: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> Request<'a> {
+    pub(crate) fn new(http: &'a HttpRequest, body: &'a [u8]) -> Self {
+        let encoding = http
+            .headers()
+            .get(CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok());
+        Self {
+            http,
+            body: encoding::unpack(encoding, body),
+        }
+    }
+
     /// A header's text; one that is not text counts as absent.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.http
@@ -62,7 +76,7 @@ pub(crate) fn operation(
 /// The operation's input, as its model allows.
 pub(crate) fn input(operation: &Operation, request: &Request<'_>) -> Result<Value, AwsError> {
     let input = match operation.service {
-        Service::Xray | Service::Logs => json_body(request.body)?,
+        Service::Xray | Service::Logs => json_body(request.body.as_deref())?,
         Service::Sts => query::input(operation, request)?,
     };
     model::of(operation.service).validate(operation, &input)?;
@@ -87,12 +101,13 @@ pub(crate) fn refusal(service: Service, error: &AwsError, request_id: &str) -> H
     }
 }
 
-fn json_body(body: &[u8]) -> Result<Value, AwsError> {
+fn json_body(body: Option<&[u8]>) -> Result<Value, AwsError> {
+    let unreadable = || AwsError::serialization("Unexpected token or end of input");
+    let body = body.ok_or_else(unreadable)?;
     if body.is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|_| AwsError::serialization("Unexpected token or end of input"))?;
+    let value: Value = serde_json::from_slice(body).map_err(|_| unreadable())?;
     match value {
         Value::Object(_) => Ok(value),
         _ => Err(AwsError::serialization(

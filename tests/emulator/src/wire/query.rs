@@ -21,7 +21,7 @@ type Form<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 fn form<'a>(request: &'a Request<'_>) -> Form<'a> {
     let source = match request.is_post() {
-        true => request.body,
+        true => request.body.as_deref().unwrap_or_default(),
         false => request.http.query_string().as_bytes(),
     };
     form_urlencoded::parse(source).collect()
@@ -102,7 +102,9 @@ fn read(shape: &Shape, form: &Form<'_>, name: &str) -> Result<Option<Value>, Aws
 pub(super) fn success(operation: &Operation, output: &Value, request_id: &str) -> HttpResponse {
     let name = operation.name;
     let mut result = String::new();
-    write(output, &mut result);
+    if let Some(shape) = model::of(Service::Sts).output(operation) {
+        write(shape, output, &mut result);
+    }
     respond(200, CONTENT_TYPE, request_id).body(format!(
         "<{name}Response xmlns=\"{NAMESPACE}\"><{name}Result>{result}</{name}Result>\
          <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}Response>"
@@ -123,16 +125,25 @@ pub(super) fn refusal(error: &AwsError, request_id: &str) -> HttpResponse {
 }
 
 /// Structures become nested elements. The outputs of STS that are emulated hold no lists.
-fn write(value: &Value, xml: &mut String) {
+fn write(shape: &Shape, value: &Value, xml: &mut String) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
+                let Some(member) = shape.members.get(name) else {
+                    continue;
+                };
                 xml.push_str(&format!("<{name}>"));
-                write(value, xml);
+                write(model::of(Service::Sts).shape(member), value, xml);
                 xml.push_str(&format!("</{name}>"));
             }
         }
         Value::String(text) => xml.push_str(&escape(text)),
+        Value::Number(seconds) if shape.kind == Kind::Timestamp => {
+            let time = seconds
+                .as_i64()
+                .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+            xml.push_str(&time.map_or_else(|| seconds.to_string(), |time| time.to_string()));
+        }
         other => xml.push_str(&other.to_string()),
     }
 }

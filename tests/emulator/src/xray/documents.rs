@@ -205,7 +205,9 @@ fn adopt(part: &mut Value, children: &mut HashMap<String, Vec<Value>>, depth: us
             absent => *absent = Value::Array(adopted),
         }
     }
-    for child in part["subsegments"].as_array_mut().into_iter().flatten() {
+    // By `get_mut`: an index would write a null where there is nothing.
+    let subsegments = part.get_mut("subsegments").and_then(Value::as_array_mut);
+    for child in subsegments.into_iter().flatten() {
         adopt(child, children, depth + 1);
     }
 }

@@ -84,6 +84,14 @@ async fn any_key_belongs_to_the_default_account_until_accounts_are_set() {
         ),
         "InvalidClientTokenId"
     );
+    aws.put("accounts", json!(null)).await;
+    let identity = aws
+        .sts_as(key("ANYTHING"))
+        .get_caller_identity()
+        .send()
+        .await
+        .expect("known again");
+    assert_eq!(identity.account.as_deref(), Some(ACCOUNT));
 }
 
 #[tokio::test]

@@ -133,6 +133,9 @@ async fn the_documented_rates_are_the_defaults() {
             json!({"tps": 5.0, "burst": 5.0}),
         ),
         ("logs.CreateLogStream", json!({"tps": 50.0, "burst": 50.0})),
+        ("logs.DeleteLogStream", json!({"tps": 15.0, "burst": 15.0})),
+        ("logs.FilterLogEvents", json!({"tps": 25.0, "burst": 25.0})),
+        ("logs.GetLogEvents", json!({"tps": 25.0, "burst": 25.0})),
         ("logs.PutLogEvents", json!({"tps": 5000.0, "burst": 5000.0})),
         ("xray.GetGroups", json!({"tps": 2.0, "burst": 5.0})),
         (

@@ -251,16 +251,17 @@ async fn metric_filters_are_listed_and_held_to_their_quota() {
         .metric_namespace("app")
         .metric_value("1");
     let transformation = transformation.build().expect("complete");
-    let put = |name: &str| {
+    let put_pattern = |name: &str, pattern: &str| {
         let request = logs
             .put_metric_filter()
             .log_group_name("a")
             .filter_name(name)
-            .filter_pattern("ERROR");
+            .filter_pattern(pattern);
         request
             .metric_transformations(transformation.clone())
             .send()
     };
+    let put = |name: &str| put_pattern(name, "ERROR");
     put("y").await.expect("put");
     put("x").await.expect("put");
     assert_eq!(code(put("z").await), "LimitExceededException");
@@ -292,6 +293,24 @@ async fn metric_filters_are_listed_and_held_to_their_quota() {
                 .send()
                 .await
         ),
+        "InvalidParameterException"
+    );
+    aws.put("limits", json!({"logs.metricFilters": 100})).await;
+    for name in ["1", "2", "3", "4", "5"] {
+        put_pattern(name, "%ERR.*%").await.expect("put");
+    }
+    assert_eq!(
+        code(put_pattern("6", "{ $.a = %b% }").await),
+        "LimitExceededException"
+    );
+    put_pattern("6", "ERROR")
+        .await
+        .expect("without a regular expression");
+    put_pattern("5", "%WARN%")
+        .await
+        .expect("an update needs no room");
+    assert_eq!(
+        code(put_pattern("7", "a-b").await),
         "InvalidParameterException"
     );
 }

@@ -1,5 +1,9 @@
 //! The wire: signatures, protocols, forms of errors and answers.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -149,6 +153,128 @@ async fn a_signature_that_cannot_be_right_is_refused() {
         assert_eq!(response.headers()["x-amzn-errortype"], expected, "{what}");
         assert_eq!(response.status(), 403, "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_date_header_stands_for_the_date_of_a_signature() {
+    let aws = Aws::start().await;
+    let date = amz_date();
+    let now = jiff::Timestamp::now();
+    for (at, expected) in [(now, 200), (now - jiff::Span::new().hours(1), 403)] {
+        let http_date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let response = aws
+            .http
+            .post(format!("{}/Groups", aws.url()))
+            .header("authorization", authorization("xray", KEY, &date))
+            .header("date", &http_date)
+            .body("{}")
+            .send()
+            .await
+            .expect("answered");
+        assert_eq!(response.status(), expected, "{http_date}");
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_request_is_good_for_as_long_as_it_says() {
+    let aws = Aws::start().await;
+    let at = |minutes: i64| {
+        let at = jiff::Timestamp::now() - jiff::Span::new().minutes(minutes);
+        at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    };
+    for (what, algorithm, date, expires, status, code) in [
+        (
+            "fresh",
+            "AWS4-HMAC-SHA256",
+            at(0),
+            "&X-Amz-Expires=60",
+            200,
+            "",
+        ),
+        ("without an end", "AWS4-HMAC-SHA256", at(14), "", 200, ""),
+        (
+            "ended",
+            "AWS4-HMAC-SHA256",
+            at(2),
+            "&X-Amz-Expires=60",
+            403,
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "from the future",
+            "AWS4-HMAC-SHA256",
+            at(-9),
+            "",
+            403,
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "for too long",
+            "AWS4-HMAC-SHA256",
+            at(0),
+            "&X-Amz-Expires=604801",
+            403,
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "in another way",
+            "AWS3",
+            at(0),
+            "",
+            403,
+            "IncompleteSignature",
+        ),
+    ] {
+        let (day, signature) = (&date[..8], "0".repeat(64));
+        let url = format!(
+            "{}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm={algorithm}\
+             &X-Amz-Credential={KEY}%2F{day}%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date={date}{expires}\
+             &X-Amz-SignedHeaders=host&X-Amz-Signature={signature}",
+            aws.url()
+        );
+        let response = aws.http.get(url).send().await.expect("answered");
+        let found = response.status();
+        let xml = response.text().await.expect("text");
+        assert_eq!(found, status, "{what}: {xml}");
+        assert!(
+            code.is_empty() || xml.contains(&format!("<Code>{code}</Code>")),
+            "{what}: {xml}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_packed_body_is_unpacked() {
+    let aws = Aws::start().await;
+    let packed = |body: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).expect("packed");
+        encoder.finish().expect("packed")
+    };
+    let bomb = packed(&vec![b' '; 64 << 20]);
+    for (body, expected) in [
+        (packed(br#"{"logGroupName":"a"}"#), None),
+        (
+            br#"{"logGroupName":"b"}"#.to_vec(),
+            Some("SerializationException"),
+        ),
+        (bomb, Some("SerializationException")),
+    ] {
+        let response = aws
+            .logs_request("CreateLogGroup", "")
+            .header("content-encoding", "gzip")
+            .body(body)
+            .send()
+            .await
+            .expect("answered");
+        let (status, text) = (response.status(), response.text().await.expect("text"));
+        match expected {
+            None => assert_eq!((status, text.as_str()), (StatusCode::OK, "")),
+            Some(code) => assert!(status == 400 && text.contains(code), "{status} {text}"),
+        }
+    }
+    let state = aws.state().await;
+    assert!(state["logs"]["logGroups"]["a"].is_object(), "{state}");
 }
 
 #[tokio::test]

@@ -150,6 +150,32 @@ async fn a_segment_in_progress_is_replaced_by_the_finished_one() {
 }
 
 #[tokio::test]
+async fn a_document_comes_back_as_it_was_sent() {
+    let aws = Aws::start().await;
+    let sent = segment(
+        'a',
+        "front",
+        json!({"metadata": {"default": {"deep": [1, null, {"x": "y"}]}}, "subsegments": [
+            {"id": "b".repeat(16), "name": "inner", "start_time": NOW, "end_time": NOW + 0.5},
+        ]}),
+    );
+    send(&aws, std::slice::from_ref(&sent)).await;
+    let found = aws
+        .xray()
+        .batch_get_traces()
+        .trace_ids(TRACE)
+        .send()
+        .await
+        .expect("found");
+    let document = found.traces()[0].segments()[0]
+        .document
+        .as_deref()
+        .expect("a document");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    assert_eq!(document, sent);
+}
+
+#[tokio::test]
 async fn a_subsegment_sent_alone_comes_back_inside_its_parent() {
     let aws = Aws::start().await;
     let late = |id: char, parent: char| {

@@ -1,140 +1,80 @@
-//! Filter patterns: terms in plain text, and selectors in JSON events.
+//! Filter patterns: terms in plain text, conditions on JSON events, and fields of space-delimited events.
 //!
-//! Modelled after the user guide's "Filter pattern syntax": plain terms, `"phrases"`, `?any`, `-not`, `%regex%`, and
-//! `{ $.selector operator value }` with `&&`, `||` and parentheses. Space-delimited patterns (`[a, b]`) are refused.
+//! As the user guide describes them ("Filter pattern syntax for metric filters, subscription filters, filter log events,
+//! and Live Tail"), where its words and examples are quoted.
 
-mod parser;
+mod dialect;
+mod fields;
+mod json;
+mod scan;
+mod terms;
+mod test;
 
-use regex::Regex;
-use serde_json::Value;
+use fields::Fields;
+use json::Condition;
+use scan::Scanner;
+use terms::Terms;
+
+/// "There is a limit of 2 regex for each filter pattern when creating a delimited or JSON filter pattern".
+const MAX_REGEXES: usize = 2;
 
 /// A parsed pattern.
 #[derive(Debug)]
-pub(super) enum FilterPattern {
-    Terms {
-        all: Vec<Term>,
-        any: Vec<Term>,
-        none: Vec<Term>,
-    },
+pub(super) struct FilterPattern {
+    form: Form,
+    /// How many regular expressions it holds.
+    pub(super) regexes: usize,
+}
+
+#[derive(Debug)]
+enum Form {
+    Terms(Terms),
     Json(Condition),
-}
-
-#[derive(Debug)]
-pub(super) enum Term {
-    Text(String),
-    Regex(Regex),
-}
-
-/// What a JSON event must be like.
-#[derive(Debug)]
-pub(super) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Compare { path: Vec<Step>, test: Test },
-}
-
-#[derive(Debug)]
-pub(super) enum Step {
-    Member(String),
-    Index(usize),
-}
-
-#[derive(Debug)]
-pub(super) enum Test {
-    /// Text with `*` at will.
-    Text {
-        pattern: String,
-        equal: bool,
-    },
-    Matches {
-        regex: Regex,
-        equal: bool,
-    },
-    Number {
-        operator: &'static str,
-        number: f64,
-    },
-    Null,
-    Boolean(bool),
-    NotExists,
+    Fields(Fields),
 }
 
 impl FilterPattern {
-    /// Reads a pattern; the empty one matches everything.
+    /// Reads a pattern, or says what is wrong with it; the empty one matches everything.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        parser::parse(text.trim())
+        let mut scanner = Scanner::new(text.trim());
+        let form = match scanner.rest.chars().next() {
+            Some('{') => {
+                check_closed(scanner.rest, '{', '}')?;
+                Form::Json(Condition::parse(&mut scanner)?)
+            }
+            Some('[') => {
+                check_closed(scanner.rest, '[', ']')?;
+                Form::Fields(Fields::parse(&mut scanner)?)
+            }
+            _ => Form::Terms(Terms::parse(&mut scanner)?),
+        };
+        let regexes = scanner.regexes;
+        if !matches!(form, Form::Terms(_)) && regexes > MAX_REGEXES {
+            return Err(format!(
+                "Invalid filter pattern: at most {MAX_REGEXES} regular expressions in a pattern"
+            ));
+        }
+        Ok(Self { form, regexes })
     }
 
     /// Whether a message matches.
     pub(super) fn matches(&self, message: &str) -> bool {
-        match self {
-            Self::Terms { all, any, none } => {
-                all.iter().all(|term| term.is_in(message))
-                    && (any.is_empty() || any.iter().any(|term| term.is_in(message)))
-                    && !none.iter().any(|term| term.is_in(message))
+        match &self.form {
+            Form::Terms(terms) => terms.matches(message),
+            Form::Json(condition) => {
+                serde_json::from_str(message).is_ok_and(|event| condition.holds(&event))
             }
-            Self::Json(condition) => {
-                serde_json::from_str(message).is_ok_and(|value| condition.holds(&value))
-            }
+            Form::Fields(fields) => fields.matches(message),
         }
     }
 }
 
-impl Term {
-    fn is_in(&self, message: &str) -> bool {
-        match self {
-            Self::Text(text) => message.contains(text),
-            Self::Regex(regex) => regex.is_match(message),
-        }
-    }
-}
-
-impl Condition {
-    fn holds(&self, event: &Value) -> bool {
-        match self {
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(event)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(event)),
-            Self::Compare { path, test } => {
-                let found = path.iter().try_fold(event, |value, step| match step {
-                    Step::Member(name) => value.get(name),
-                    Step::Index(index) => value.get(index),
-                });
-                test.holds(found)
-            }
-        }
-    }
-}
-
-impl Test {
-    fn holds(&self, value: Option<&Value>) -> bool {
-        let text = || match value? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        match self {
-            Self::NotExists => value.is_none(),
-            Self::Null => value.is_some_and(Value::is_null),
-            Self::Boolean(expected) => value.and_then(Value::as_bool) == Some(*expected),
-            Self::Text { pattern, equal } => {
-                text().is_some_and(|text| crate::glob::matches(pattern, &text) == *equal)
-            }
-            Self::Matches { regex, equal } => {
-                text().is_some_and(|text| regex.is_match(&text) == *equal)
-            }
-            Self::Number { operator, number } => {
-                value
-                    .and_then(Value::as_f64)
-                    .is_some_and(|value| match *operator {
-                        "=" => value == *number,
-                        "!=" => value != *number,
-                        "<" => value < *number,
-                        "<=" => value <= *number,
-                        ">" => value > *number,
-                        _ => value >= *number,
-                    })
-            }
-        }
+fn check_closed(text: &str, open: char, close: char) -> Result<(), String> {
+    match text.ends_with(close) {
+        true => Ok(()),
+        false => Err(format!(
+            "If a filter pattern starts with '{open}' it must end with '{close}'"
+        )),
     }
 }
 
@@ -142,55 +82,271 @@ impl Test {
 mod tests {
     use super::FilterPattern;
 
+    fn check(cases: &[(&str, &str, bool)]) {
+        for (pattern, message, expected) in cases {
+            let parsed = FilterPattern::parse(pattern).expect(pattern);
+            assert_eq!(parsed.matches(message), *expected, "{pattern} on {message}");
+        }
+    }
+
     #[test]
-    fn patterns_match_as_the_user_guide_says() {
-        let json = r#"{"level":"error","code":404,"user":{"name":"ada","tags":["x","y"]},"gone":null,"ok":true}"#;
-        for (pattern, message, expected) in [
+    fn terms_match_as_the_user_guide_says() {
+        check(&[
             ("", "anything", true),
+            ("\" \"", "everything", true),
             ("ERROR", "[ERROR 400] BAD REQUEST", true),
             ("ERROR", "[error 400]", false),
-            ("ERROR REQUEST", "[ERROR 400] BAD REQUEST", true),
+            ("ERROR ARGUMENTS", "[ERROR 419] MISSING ARGUMENTS", true),
             ("ERROR ARGUMENTS", "[ERROR 400] BAD REQUEST", false),
-            ("\"BAD REQUEST\"", "[ERROR 400] BAD REQUEST", true),
-            ("?ERROR ?WARN", "WARN: late", true),
-            ("?ERROR ?WARN", "INFO: fine", false),
-            ("ERROR -EXITING", "ERROR: EXITING", false),
-            ("ERROR -EXITING", "ERROR: staying", true),
-            ("%4[0-9]{2}%", "status 404", true),
-            ("%5[0-9]{2}%", "status 404", false),
-            ("{ $.level = \"error\" }", json, true),
-            ("{ $.level = err* }", json, true),
-            ("{ $.level != \"error\" }", json, false),
-            ("{ $.code >= 400 && $.code < 500 }", json, true),
-            ("{ $.code = 500 || ($.user.name = \"ada\") }", json, true),
-            ("{ $.user.tags[1] = \"y\" }", json, true),
-            ("{ $.gone IS NULL }", json, true),
-            ("{ $.ok IS TRUE }", json, true),
-            ("{ $.absent NOT EXISTS }", json, true),
-            ("{ $.level NOT EXISTS }", json, false),
-            ("{ $.level = %^err% }", json, true),
-            ("{ $.level = \"error\" }", "no json", false),
-        ] {
-            let parsed = FilterPattern::parse(pattern).expect(pattern);
-            assert_eq!(parsed.matches(message), expected, "{pattern} on {message}");
-        }
+            (
+                "\"INTERNAL SERVER ERROR\"",
+                "[ERROR 500] INTERNAL SERVER ERROR",
+                true,
+            ),
+            ("\"INTERNAL SERVER ERROR\"", "INTERNAL ERROR SERVER", false),
+            ("\"say \\\"hi\\\"\"", "they say \"hi\"", true),
+            ("?ERROR ?ARGUMENTS", "[ERROR 400] BAD REQUEST", true),
+            ("?ERROR ?ARGUMENTS", "INVALID ARGUMENTS", true),
+            ("?ERROR ?ARGUMENTS", "INFO: fine", false),
+            // Optional terms beside others have no effect.
+            ("?ERROR ?ARGUMENTS REQUEST", "[INFO] REQUEST FAILED", true),
+            ("?ERROR ?ARGUMENTS REQUEST", "[ERROR] 400", false),
+            ("?ERROR -REQUEST", "[INFO] fine", true),
+            ("ERROR -ARGUMENTS", "[ERROR 400] BAD REQUEST", true),
+            ("ERROR -ARGUMENTS", "[ERROR 419] MISSING ARGUMENTS", false),
+            ("-ERROR", "INFO: fine", true),
+            ("-ERROR", "ERROR: not", false),
+        ]);
+    }
+
+    #[test]
+    fn regular_expressions_match_as_the_user_guide_says() {
+        check(&[
+            ("%AUTHORIZED%", "[ERROR 401] UNAUTHORIZED REQUEST", true),
+            ("%^[hc]at%", "cat", true),
+            ("%^[hc]at%", "a cat", false),
+            ("%[hc]at$%", "a hat", true),
+            ("%colou?r%", "my color", true),
+            ("%^a{3,5}$%", "aaaa", true),
+            ("%^a{3,5}$%", "aaaaaa", false),
+            ("%^a{3,}$%", "aaaaaa", true),
+            (
+                "%^starting|^initializing|^shutting down%",
+                "shutting down",
+                true,
+            ),
+            (
+                "%^starting|^initializing|^shutting down%",
+                "skipping initializing",
+                false,
+            ),
+            (r"%\[.\]%", "a [7] b", true),
+            (r"%\[.\]%", "a 7 b", false),
+            (r"%10\.10\.0\.1%", "at 10.10.0.1", true),
+            (r"%10\.10\.0\.1%", "at 10010,051", false),
+            ("%10.10.0.1%", "at 10010,051", true),
+            (r"%^\d\D\s\S\w\W$%", "1a b_-", true),
+            (r"%\d%", "\u{663}", false),
+            (r"%\x3A\x28%", ":(", true),
+            ("%ab[0-9]*% -%c+%", "ab129", true),
+        ]);
+    }
+
+    #[test]
+    fn json_conditions_match_as_the_user_guide_says() {
+        let trail = r#"{"eventType":"UpdateTrail","sourceIPAddress":"111.111.111.111","arrayKey":["value","another value"],
+            "objectList":[{"name":"a","id":1},{"name":"b","id":2}],"SomeObject":null,"cluster.name":"c","ThisFlag":true}"#;
+        let people = r#"{"user":{"id":1,"email":"John.Stiles@example.com"},
+            "users":[{"id":2,"email":"John.Doe@example.com"},{"id":3,"email":"Jane.Doe@example.com"}],
+            "actions":["GET","PUT","DELETE"],"coordinates":[[0,1,2],[4,5,6],[7,8,9]]}"#;
+        let numbers = r#"{"latency":49.5,"number":[1000],"code":"404","status":404}"#;
+        check(&[
+            ("{ $.eventType = \"UpdateTrail\" }", trail, true),
+            ("{$.eventType=UpdateTrail}", trail, true),
+            ("{ $.eventType = Update* }", trail, true),
+            ("{ $.eventType = \"*Trail\" }", trail, true),
+            ("{ $.eventType = *dateT* }", trail, true),
+            ("{ $.eventType = Up*rail }", trail, false),
+            ("{ $.eventType = * }", trail, true),
+            ("{ $.sourceIPAddress != 123.123.* }", trail, true),
+            ("{ $.sourceIPAddress != 111.111.* }", trail, false),
+            ("{ $.absent != 1 }", trail, false),
+            ("{ $.arrayKey[0] = \"value\" }", trail, true),
+            ("{ $.arrayKey = \"value\" }", trail, false),
+            ("{ $.arrayKey != \"value\" }", trail, false),
+            ("{ $.objectList[1].id = 2 }", trail, true),
+            ("{ $.eventType = %Trail% }", trail, true),
+            ("{ $.eventType != %Trail% }", trail, false),
+            ("{ $.arrayKey[*] = %val.{2}% }", trail, true),
+            ("{ $.arrayKey[*] = \"third\" }", trail, false),
+            (r"{ $.* = %111\.111\.111\.1[0-9]{1,2}% }", trail, true),
+            ("{ $.objectList[*].name = b }", trail, true),
+            ("{ $.['cluster.name'] = \"c\" }", trail, true),
+            ("{ $.[\"cluster.name\"] = \"d\" }", trail, false),
+            ("{ $.SomeObject IS NULL }", trail, true),
+            ("{ $.eventType IS NULL }", trail, false),
+            ("{ $.ThisFlag IS TRUE }", trail, true),
+            ("{ $.ThisFlag IS FALSE }", trail, false),
+            ("{ $.SomeOtherObject NOT EXISTS }", trail, true),
+            ("{ $.SomeObject NOT EXISTS }", trail, false),
+            (
+                "{ ($.user.id = 1) && ($.users[0].email = \"John.Doe@example.com\") }",
+                people,
+                true,
+            ),
+            (
+                "{ $.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\" && $.actions[2] = \"nonmatch\" }",
+                people,
+                true,
+            ),
+            (
+                "{ ($.user.email = \"John.Stiles@example.com\" || $.coordinates[0][1] = \"nonmatch\") && $.actions[2] = \"nonmatch\" }",
+                people,
+                false,
+            ),
+            (
+                "{ ($.user.id = 2 && $.users[0].email = \"nonmatch\") || $.actions[2] = \"GET\" }",
+                people,
+                false,
+            ),
+            ("{ $.coordinates[1][2] = 6 }", people, true),
+            ("{ $.latency < 50 }", numbers, true),
+            ("{ $.latency >= 49.5 }", numbers, true),
+            ("{ $.latency > +49 && $.latency <= 1e2 }", numbers, true),
+            ("{ $.number[0] = 1e+3 }", numbers, true),
+            ("{ $.number[0] != 1e-3 }", numbers, true),
+            ("{ $.status = 404 }", numbers, true),
+            ("{ $.status = 4* }", numbers, true),
+            ("{ $.code = 404 }", numbers, true),
+            ("{ $.code > 400 }", numbers, false),
+            ("{ $.eventType = \"UpdateTrail\" }", "no json", false),
+        ]);
+    }
+
+    #[test]
+    fn fields_match_as_the_user_guide_says() {
+        let access = r#"127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534"#;
+        let get = "INFO 09/25/2014 12:00:00 GET /service/resource/67 1200";
+        let post = "INFO 09/25/2014 12:00:01 POST /service/resource/67/part/111 1310";
+        let warning = "WARNING 09/25/2014 12:00:02 Invalid user request";
+        let error = "ERROR 09/25/2014 12:00:02 Failed to process request";
+        check(&[
+            (
+                "[ip, user, username, timestamp, request, status_code, bytes]",
+                access,
+                true,
+            ),
+            (
+                r"[ip=%127\.0\.0\.[1-9]%, user, username, timestamp, request =*.html*, status_code = 4*, bytes]",
+                access,
+                true,
+            ),
+            (
+                "[..., request =*.html*, status_code = 4*, bytes]",
+                access,
+                true,
+            ),
+            (
+                "[..., request =*.png*, status_code = 4*, bytes]",
+                access,
+                false,
+            ),
+            ("[ip, ..., bytes > 1000]", access, true),
+            ("[ip, ..., bytes > 2000]", access, false),
+            ("[ip = 127.0.0.1, ...]", access, true),
+            (
+                "[..., status_code = 404 || status_code = 410, bytes]",
+                access,
+                true,
+            ),
+            (
+                "[..., status_code = 4* && status_code != 403, bytes]",
+                access,
+                true,
+            ),
+            (
+                "[..., status_code = 4* && status_code != 404, bytes]",
+                access,
+                false,
+            ),
+            (
+                "[..., timestamp = \"10/Oct/2000*\", request, status_code, bytes]",
+                access,
+                true,
+            ),
+            ("[a, b, c, d, e, f, g, h]", access, false),
+            ("[..., status_code = 4*,]", access, true),
+            ("[w1=ERROR, w2]", error, true),
+            ("[w1=ERROR, w2]", warning, false),
+            ("[w1=ERROR, w2]", "ERROR", false),
+            ("[w1=ERROR || w1=WARNING, w2]", warning, true),
+            ("[w1!=ERROR && w1!=WARNING, w2]", get, true),
+            ("[w1!=ERROR && w1!=WARNING, w2]", error, false),
+            ("[w1=ERROR, w2=\"*to process request\"]", error, true),
+            (
+                "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+                get,
+                true,
+            ),
+            (
+                "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+                post,
+                false,
+            ),
+            (
+                "[logLevel, date, time, method, url=%/service/resource/[0-9]+/part/[0-9]+$%, response_time]",
+                post,
+                true,
+            ),
+            ("[a, b]", "\"one \\\" field\" [another", true),
+            ("[a, b]", "[one field]", false),
+        ]);
     }
 
     #[test]
     fn a_broken_pattern_is_refused() {
         for pattern in [
             "\"open",
+            "\"\"",
+            "ORDER-ITEM-1",
+            "a.b",
+            "?",
             "{ $.a",
             "{ $.a = }",
             "{ $.a < x }",
+            "{ $.a > \"5\" }",
             "{ a = 1 }",
+            "{ $ = 1 }",
             "{ $.a = 1 } b",
-            "%(%",
-            "[a, b]",
+            "{ $.a = b@c }",
+            "{ $.a IS NOT NULL }",
+            "{ $.a EXISTS }",
+            "{ $.*.b[*] = 1 }",
+            "{ $.a[*] = 1 || $.b[*] = 1 || $.c[*] = 1 || $.d[*] = 1 }",
+            "{ $.a = %a% && $.b = %b% && $.c = %c% }",
+            "%(a)%",
+            "%something!%",
+            "%\u{e9}%",
+            r"%\p%",
+            r"%a\%",
+            "%open",
+            "%((((a{9999}){9999}){9999})%",
+            "%a{999}{999}{999}%",
+            "[a, b",
+            "[a = ]",
+            "[a = 1 && b = 2]",
+            "[..., a, ...]",
+            "[a b]",
+            "[a] b",
         ] {
             assert!(FilterPattern::parse(pattern).is_err(), "{pattern}");
         }
-        let deep = format!("{{ {}$.a = 1", "(".repeat(500));
+        let deep = format!("{{ {}$.a = 1}}", "(".repeat(500));
         assert!(FilterPattern::parse(&deep).is_err());
+        let words = FilterPattern::parse("{ $.a = 1").expect_err("not closed");
+        assert_eq!(
+            words,
+            "If a filter pattern starts with '{' it must end with '}'"
+        );
     }
 }
