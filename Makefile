@@ -32,7 +32,7 @@ control-plane: programs ## Run a control plane for kubectl until Ctrl-C
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
 	$(CARGO) build --release --locked -p tracewright -p tracewright-tests --bins
-	@for name in $(or $(ONLY),aws-calls converge rest apply-latency); do \
+	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet); do \
 	  echo "== $$name"; $(CARGO) run --quiet --release --locked -p tracewright-tests --bin $$name || exit 1; \
 	done
 
@@ -71,7 +71,7 @@ clean: ## Remove what was built in the checkout (the cache folder stays)
 	$(CARGO) clean
 
 programs:
-	@tests/cluster/build.sh control-plane collector
+	@tests/cluster/build.sh control-plane collector helm
 
 # A tool, not a part of the product: quickly built matters more than fast.
 $(DENY):

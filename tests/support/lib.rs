@@ -28,6 +28,7 @@ pub mod operator;
 mod port;
 pub mod process;
 mod scratch;
+pub mod workloads;
 
 pub use cache::{MissingProgram, program};
 pub use control_plane::{Component, ControlPlane};

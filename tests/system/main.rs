@@ -1,6 +1,7 @@
 //! System tests: the whole on a real control plane.
 
 mod aws;
+mod cluster;
 mod commands;
 mod emulator;
 mod lifecycle;

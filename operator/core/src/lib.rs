@@ -2,6 +2,7 @@
 //! observed to a plan, from a plan's outcome to a status. Nothing here reads a clock, a socket or a file.
 
 pub mod advice;
+pub mod coverage;
 pub mod crd;
 pub mod desired;
 pub mod diff;

@@ -7,6 +7,7 @@ pub use failure::{PodFailure, failure};
 pub use pace::{Place, Stage, max_concurrent, next};
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::workload::{Workload, WorkloadKind};
 
@@ -22,9 +23,15 @@ pub enum Rollout {
     Stale,
     /// Pods with an older template stay until the rollout is resumed.
     Paused,
+    /// Nothing moves any more, and no pod says why: a node that is away, say. How far it has got.
+    Stalled(String),
     /// The rollout does not get on.
     Failed(Evidence),
 }
+
+/// How long the rollout of a StatefulSet or DaemonSet may stand still before it is taken for stalled: as long as a
+/// Deployment's own deadline is unless written. (Kubernetes API reference, `progressDeadlineSeconds`.)
+pub const STALLED_AFTER: Duration = Duration::from_secs(600);
 
 /// Why a rollout is taken for failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,23 +73,33 @@ pub fn judge(workload: &Workload, failing: &[PodFailure]) -> Rollout {
     if progress.on_delete && !updated {
         return Rollout::Stale;
     }
-    if progress.partition > 0 && !updated {
-        let due = (progress.desired - progress.partition).max(0);
-        let done = progress.updated >= due && progress.available >= progress.desired;
-        return if done {
-            Rollout::Stale
-        } else {
-            Rollout::Rolling
-        };
+    let held_back = progress.partition > 0 && !updated;
+    let due = (progress.desired - progress.partition).max(0);
+    if held_back && progress.updated >= due && progress.available >= progress.desired {
+        return Rollout::Stale;
     }
     // As `kubectl rollout status` judges: all new, none old, all available.
-    let complete =
-        updated && progress.current <= progress.updated && progress.available >= progress.desired;
-    if complete {
-        Rollout::Complete
-    } else {
-        Rollout::Rolling
+    if updated && progress.current <= progress.updated && progress.available >= progress.desired {
+        return Rollout::Complete;
     }
+    Rollout::Rolling
+}
+
+/// Judges a rollout of which nothing has moved for `still`: one that goes on for ever must not keep others waiting.
+#[must_use]
+pub fn stalled(workload: &Workload, rollout: Rollout, still: Duration) -> Rollout {
+    let deadline = workload.kind == WorkloadKind::Deployment;
+    if rollout != Rollout::Rolling || deadline || still < STALLED_AFTER {
+        return rollout;
+    }
+    let progress = &workload.progress;
+    Rollout::Stalled(format!(
+        "nothing has moved for {} minutes: of {} pods {} have the current template and {} are available",
+        STALLED_AFTER.as_secs() / 60,
+        progress.desired,
+        progress.updated,
+        progress.available,
+    ))
 }
 
 fn evidence(workload: &Workload, failing: &[PodFailure]) -> Option<Evidence> {

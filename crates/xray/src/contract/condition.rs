@@ -112,6 +112,8 @@ pub mod reason {
     pub const RETENTION_OVERRIDDEN: &str = "RetentionOverridden";
     /// A group's expression was changed in place; older traces keep the old qualification.
     pub const EXPRESSION_CHANGED: &str = "ExpressionChanged";
+    /// A Secret that the variables refer to has changed, or is gone, since pods took its value.
+    pub const SECRET_CHANGED: &str = "SecretChanged";
     /// There is nothing to advise.
     pub const NONE: &str = "None";
 }
@@ -200,6 +202,7 @@ pub const CONDITIONS: &[Condition] = &[
             reason::QUOTA_NEARLY_USED,
             reason::RETENTION_OVERRIDDEN,
             reason::EXPRESSION_CHANGED,
+            reason::SECRET_CHANGED,
         ],
         when_false: &[reason::NONE],
         when_unknown: &[],

@@ -1,402 +1,394 @@
-//! Injection: decides about each selected workload, patches as many as may roll out at the same time, and counts.
+//! Injection: decides about each selected workload, and writes to as many as may roll out at the same time.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use kube::Client;
-use kube::api::{Patch as ApiPatch, PatchParams};
-use serde::de::DeserializeSeed;
-use tracewright_core::crd::status::{PlannedChange, WorkloadStatus, WorkloadsStatus};
+use kube::ResourceExt;
+use tracewright_core::coverage::{Covered, Leaving};
+use tracewright_core::crd::{
+    Mode, ObservabilityProfile, ObservabilityProfileSpec, OnFailure, OnSecretChange,
+};
+use tracewright_core::env::secret_keys;
 use tracewright_core::identity::ProfileRef;
-use tracewright_core::inject::{Action, Injection, Patch, revert};
-use tracewright_core::report::Fact;
-use tracewright_core::rollout::{self, Evidence, Place, Rollout, Stage};
+use tracewright_core::inject::{
+    Action, Candidate, Demand, Facts, decide, env_from_sources, holder, revert, uninject,
+};
+use tracewright_core::plan::Note;
+use tracewright_core::rollout::{Place, Rollout, Stage, judge, max_concurrent, stalled};
 use tracewright_core::workload::{Workload, WorkloadKind};
 use tracewright_xray::contract::condition::reason;
-use tracewright_xray::contract::{name, skip};
+use tracewright_xray::contract::label;
 
-use super::store::{Key, Workloads};
+use super::lookups::Secrets;
+use super::store::Key;
+use super::{Cluster, pods, selects};
+use crate::operator::world::reference;
 
-/// How many workloads a status names.
-const MAX_ITEMS: usize = 50;
-
-/// One selected workload with what was decided about it.
-pub(super) struct Selected {
-    pub(super) workload: Arc<Workload>,
-    pub(super) injection: Injection,
-    pub(super) rollout: Rollout,
-    /// Somebody keeps removing our entries.
-    pub(super) contested: bool,
-    /// The rollout failed with the variables of this generation.
-    pub(super) failed: bool,
+/// The workloads that a profile has to do with.
+pub(super) struct Selection {
+    /// Those that it selects.
+    pub(super) covered: Vec<Covered>,
+    /// Those that carry its variables and are to lose them.
+    pub(super) leaving: Vec<Leaving>,
+    /// Secrets that the variables refer to.
+    pub(super) secrets: Secrets,
 }
 
-impl Selected {
-    /// The patch to write, if any.
-    fn patch(&self) -> Option<&Patch> {
-        if self.contested {
-            return None;
-        }
-        match &self.injection.action {
-            Action::Patch(patch) => Some(patch),
-            Action::Skip(skip) => skip.cleanup.as_ref(),
-            Action::UpToDate | Action::Wait(_) => None,
-        }
-    }
-
-    fn key(&self) -> Key {
-        (self.workload.kind, self.workload.name.clone())
-    }
-}
-
-/// The queue of rollouts, over all profiles.
+/// What came of writing.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<HashMap<ProfileRef, Vec<Place<Key>>>>);
+pub(super) struct Written {
+    /// Workloads whose turn it was.
+    pub(super) chosen: Vec<Key>,
+    /// Workloads that the API server did not let be patched, with its words.
+    pub(super) refused: BTreeMap<Key, String>,
+}
 
-impl Queue {
-    /// Puts a profile's workloads into the queue and takes out those that are to be changed now.
-    pub(super) fn choose(
+impl Cluster {
+    /// Decides about all workloads of a profile.
+    pub(super) async fn select(
         &self,
-        profile: &ProfileRef,
-        places: Vec<Place<Key>>,
-        max_global: usize,
-    ) -> Vec<Key> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(profile.clone(), places);
-        // A key is unique within a namespace, so the profile goes along.
-        let places: Vec<Place<(ProfileRef, Key)>> = all
-            .values()
-            .flatten()
-            .map(|place| Place {
-                profile: place.profile.clone(),
-                max_concurrent: place.max_concurrent,
-                key: (place.profile.clone(), place.key.clone()),
-                stage: place.stage,
-            })
-            .collect();
-        let chosen: Vec<Key> = rollout::next(max_global, &places)
+        profile: &ObservabilityProfile,
+        receiver: Option<&str>,
+        region: Option<&str>,
+    ) -> Selection {
+        let me = reference(profile);
+        let generation = profile.metadata.generation.unwrap_or_default();
+        let (selected, others): (Vec<_>, Vec<_>) = self
+            .workloads
+            .of(&me.namespace)
             .into_iter()
-            .filter(|(of, _)| of == profile)
-            .map(|(_, key)| key)
-            .collect();
-        // They count as rolling for whoever asks next.
-        for place in all.get_mut(profile).into_iter().flatten() {
-            if chosen.contains(&place.key) {
-                place.stage = Stage::Rolling;
-            }
+            .filter(|workload| !workload.deleting)
+            // A receiver is not a service, whatever its labels say.
+            .partition(|workload| {
+                selects(profile, workload) && !workload.labels.contains_key(label::PROFILE)
+            });
+        let leaving = self.leaving(&me, others);
+        if selected.is_empty() {
+            return Selection {
+                covered: Vec::new(),
+                leaving,
+                secrets: Secrets::default(),
+            };
         }
-        chosen
+        let profiles = self.living(&me.namespace);
+        let annotations = self.world.annotations(&me.namespace);
+        let secrets = self
+            .lookups
+            .secrets(&me.namespace, secret_keys(&profile.spec))
+            .await;
+        let demand = Demand {
+            profile: &me.name,
+            generation,
+            spec: &profile.spec,
+            receiver,
+            region,
+        };
+        let mut covered = Vec::with_capacity(selected.len());
+        for workload in selected {
+            let candidates = candidates(&profiles, &workload);
+            let env_from = self
+                .lookups
+                .keys(&me.namespace, env_from_sources(&workload, &profile.spec))
+                .await;
+            let facts = Facts {
+                holder: holder(workload.record.as_ref(), &candidates),
+                namespace_annotations: &annotations,
+                env_from: &env_from,
+                missing_secrets: &secrets.missing,
+                secrets: &secrets.hashes,
+            };
+            let injection = decide(&workload, &demand, &facts);
+            let current = workload.record.as_ref().is_some_and(|record| {
+                record.profile == me.name && record.generation == generation && !record.reverted
+            });
+            let rolled_out = self
+                .workloads
+                .history(&workload, |history| history.rolled_out(&workload));
+            let settled = workload.record.is_none() || (current && rolled_out);
+            // Somebody else's pods are not looked at, nor are those that had the variables before.
+            let ours = current && !settled;
+            let rollout = self.judge(&workload, ours).await;
+            covered.push(self.workloads.history(&workload, |history| Covered {
+                settled,
+                failed: ours && matches!(rollout, Rollout::Failed(_)),
+                in_flight: history.in_flight(),
+                contested: history.contested(generation),
+                changed: history.changed().clone(),
+                injection,
+                rollout,
+                workload: workload.clone(),
+            }));
+        }
+        Selection {
+            covered,
+            leaving,
+            secrets,
+        }
     }
 
-    /// The profile is gone.
-    pub(super) fn forget(&self, profile: &ProfileRef) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(profile);
+    /// How a rollout stands. Pods are read only where one of ours may have failed, and not again once they told why.
+    async fn judge(&self, workload: &Workload, ours: bool) -> Rollout {
+        let mut rollout = self.known(workload);
+        let doubtful = match workload.kind {
+            WorkloadKind::Deployment => matches!(rollout, Rollout::Failed(_)),
+            // These have no deadline after which they say so.
+            WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => rollout == Rollout::Rolling,
+            WorkloadKind::CronJob => false,
+        };
+        if ours
+            && doubtful
+            && self
+                .workloads
+                .history(workload, |history| history.look(workload))
+        {
+            match pods::failing(&self.client, workload).await {
+                Ok(failing) => {
+                    self.workloads
+                        .history(workload, |history| history.found(workload, failing));
+                    rollout = self.known(workload);
+                }
+                Err(error) => {
+                    tracing::warn!(workload = workload.name, %error, "its pods cannot be read");
+                }
+            }
+        }
+        self.workloads
+            .history(workload, |history| history.judged(workload, &rollout));
+        rollout
+    }
+
+    /// How a rollout stands, as far as it is known without a look at its pods.
+    pub(super) fn known(&self, workload: &Workload) -> Rollout {
+        self.workloads.history(workload, |history| {
+            let rollout = judge(workload, history.failing(workload));
+            stalled(workload, rollout, history.still(workload))
+        })
+    }
+
+    /// Of these workloads, which do not belong to a profile's selection, those that carry its variables. One that another
+    /// profile takes over is left to that one, so that its pods are replaced once.
+    pub(super) fn leaving(&self, me: &ProfileRef, workloads: Vec<Arc<Workload>>) -> Vec<Leaving> {
+        let profiles = self.living(&me.namespace);
+        let mut leaving = Vec::new();
+        for workload in workloads {
+            let held = workload
+                .record
+                .as_ref()
+                .is_some_and(|record| record.profile == me.name);
+            if !held {
+                continue;
+            }
+            let heir = profiles.iter().find(|other| {
+                other.name_any() != me.name
+                    && other.spec.mode == Mode::Apply
+                    && selects(other, &workload)
+            });
+            if let Some(heir) = heir {
+                self.wake(&reference(heir));
+            } else if let Some(removal) = uninject(&workload) {
+                leaving.push(Leaving {
+                    rollout: self.known(&workload),
+                    in_flight: self
+                        .workloads
+                        .history(&workload, |history| history.in_flight()),
+                    removal,
+                    workload,
+                });
+            }
+        }
+        leaving
+    }
+
+    /// Writes what is to be written, as far as it is its turn.
+    pub(super) async fn write(
+        &self,
+        profile: &ObservabilityProfile,
+        selection: &Selection,
+    ) -> Written {
+        let me = reference(profile);
+        let max = max_concurrent(&profile.spec);
+        let places = self.places(&me, max, &selection.leaving, &selection.covered);
+        let mut written = Written {
+            chosen: self.turns(&me, places),
+            ..Written::default()
+        };
+        for one in &selection.covered {
+            let Some(patch) = one.patch() else { continue };
+            let key = key(&one.workload);
+            if patch.restarts_pods && !written.chosen.contains(&key) {
+                continue;
+            }
+            if let Err(message) = self.writer.patch_workload(&one.workload, patch).await {
+                written.refused.insert(key, message);
+            }
+        }
+        self.take_out(&me, &selection.leaving, &written.chosen)
+            .await;
+        self.take_back(profile, selection, &mut written).await;
+        written
+    }
+
+    /// The places of a profile's workloads in the queue.
+    pub(super) fn places(
+        &self,
+        me: &ProfileRef,
+        max_concurrent: usize,
+        leaving: &[Leaving],
+        covered: &[Covered],
+    ) -> Vec<Place<Key>> {
+        let departed = self.departed.rolling(me, |key| self.rolls(me, key));
+        let departed = departed.into_iter().map(|key| (key, Some(Stage::Rolling)));
+        let leaving = leaving.iter().map(|one| (key(&one.workload), one.stage()));
+        let covered = covered.iter().map(|one| (key(&one.workload), one.stage()));
+        // One that was unselected and is selected again stands there once.
+        let stages: BTreeMap<Key, Option<Stage>> = departed.chain(leaving).chain(covered).collect();
+        let place = |(key, stage): (Key, Option<Stage>)| {
+            Some(Place {
+                profile: me.clone(),
+                max_concurrent,
+                key,
+                stage: stage?,
+            })
+        };
+        stages.into_iter().filter_map(place).collect()
+    }
+
+    /// Whose turn it is, of a profile's workloads. Others whose turn has come are told.
+    pub(super) fn turns(&self, me: &ProfileRef, places: Vec<Place<Key>>) -> Vec<Key> {
+        let turns = self
+            .queue
+            .choose(me, places, self.settings.max_concurrent_rollouts);
+        for other in &turns.others {
+            self.wake(other);
+        }
+        turns.chosen
+    }
+
+    /// Takes back what made rollouts fail, where the profile asks for it.
+    async fn take_back(
+        &self,
+        profile: &ObservabilityProfile,
+        selection: &Selection,
+        written: &mut Written,
+    ) {
+        let rollout = profile.spec.workloads.as_ref();
+        let wanted = rollout
+            .and_then(|workloads| workloads.rollout.as_ref())
+            .is_some_and(|rollout| rollout.on_failure == OnFailure::Revert);
+        if !wanted {
+            return;
+        }
+        let generation = profile.metadata.generation.unwrap_or_default();
+        for one in selection.covered.iter().filter(|one| one.failed) {
+            let Rollout::Failed(evidence) = &one.rollout else {
+                continue;
+            };
+            // A new change is already on its way.
+            if written.chosen.contains(&key(&one.workload)) {
+                continue;
+            }
+            let evidence = Some(evidence.to_string());
+            let Some(patch) = revert(&one.workload, &profile.name_any(), generation, evidence)
+            else {
+                continue;
+            };
+            if let Err(message) = self.writer.patch_workload(&one.workload, &patch).await {
+                written.refused.insert(key(&one.workload), message);
+            }
+        }
+    }
+
+    /// Profiles of a namespace that are not being deleted.
+    pub(super) fn living(&self, namespace: &str) -> Vec<Arc<ObservabilityProfile>> {
+        self.world
+            .profiles
+            .state()
+            .into_iter()
+            .filter(|profile| {
+                profile.metadata.namespace.as_deref() == Some(namespace)
+                    && profile.metadata.deletion_timestamp.is_none()
+            })
+            .collect()
     }
 }
 
-/// The places of a profile's workloads in the queue.
-pub(super) fn places(
-    profile: &ProfileRef,
-    max_concurrent: usize,
-    selected: &[Selected],
-) -> Vec<Place<Key>> {
-    selected
+/// A workload's place in its namespace.
+pub(super) fn key(workload: &Workload) -> Key {
+    (workload.kind, workload.name.clone())
+}
+
+fn candidates<'a>(
+    profiles: &'a [Arc<ObservabilityProfile>],
+    workload: &Workload,
+) -> Vec<Candidate<'a>> {
+    profiles
         .iter()
-        .filter_map(|one| {
-            let due = one.patch().is_some_and(|patch| patch.restarts_pods);
-            let stage = match (&one.rollout, due) {
-                (Rollout::Failed(_), true) if one.failed => Stage::Mend,
-                (Rollout::Failed(_), false) if one.failed => Stage::Failed,
-                // Somebody else's rollout is under way, or failed: it is left to end.
-                (Rollout::Rolling | Rollout::Failed(_), _) => Stage::Rolling,
-                (_, true) => Stage::Due,
-                (_, false) => return None,
-            };
-            Some(Place {
-                profile: profile.clone(),
-                max_concurrent,
-                key: one.key(),
-                stage,
+        .filter(|profile| selects(profile, workload))
+        .filter_map(|profile| {
+            Some(Candidate {
+                profile: profile.metadata.name.as_deref()?,
+                created: profile.metadata.creation_timestamp.as_ref()?.0,
             })
         })
         .collect()
 }
 
-/// Writes the patches of those that were chosen, and of those that restart nothing.
-pub(super) async fn write(
-    client: &Client,
-    store: &Workloads,
-    selected: &[Selected],
-    chosen: &[Key],
-) -> BTreeMap<Key, String> {
-    let mut failures = BTreeMap::new();
-    for one in selected {
-        let Some(patch) = one.patch() else { continue };
-        if patch.restarts_pods && !chosen.contains(&one.key()) {
-            continue;
-        }
-        if let Err(message) = patch_workload(client, store, &one.workload, patch).await {
-            failures.insert(one.key(), message);
-        }
-    }
-    failures
-}
-
-/// Takes back what made a rollout fail.
-pub(super) async fn take_back(
-    client: &Client,
-    store: &Workloads,
-    one: &Selected,
-    profile: &str,
-    generation: i64,
-) -> Result<(), String> {
-    match revert(&one.workload, profile, generation) {
-        Some(patch) => patch_workload(client, store, &one.workload, &patch).await,
-        None => Ok(()),
-    }
-}
-
-/// Writes one patch.
-///
-/// # Errors
-/// A sentence. A conflict is none: the workload has changed, its event comes, and it is decided anew.
-pub(super) async fn patch_workload(
-    client: &Client,
-    store: &Workloads,
-    workload: &Workload,
-    patch: &Patch,
-) -> Result<(), String> {
-    let group = match workload.kind {
-        WorkloadKind::CronJob => "batch",
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => "apps",
-    };
-    let plural = format!("{}s", workload.kind.as_str().to_lowercase());
-    let request = kube::core::Request::new(format!(
-        "/apis/{group}/v1/namespaces/{}/{plural}",
-        workload.namespace
-    ))
-    .patch(
-        &workload.name,
-        &PatchParams {
-            field_manager: Some(name::FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        },
-        &ApiPatch::Strategic(&patch.body),
-    )
-    .map_err(|error| error.to_string())?;
-    let text = match client.request_text(request).await {
-        Ok(text) => text,
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-        Err(error) => return Err(format!("{error}")),
-    };
-    let mut json = serde_json::Deserializer::from_str(&text);
-    match workload.kind.deserialize(&mut json) {
-        Ok(written) => store.wrote(written),
-        Err(error) => tracing::warn!(%error, "the API server's answer to a patch cannot be read"),
-    }
-    Ok(())
-}
-
-/// Counts, items and the condition WorkloadsInjected.
-pub(super) fn report(
-    selected: &[Selected],
-    chosen: &[Key],
-    failures: &BTreeMap<Key, String>,
-) -> (WorkloadsStatus, Fact) {
-    let mut status = WorkloadsStatus::default();
-    let mut items = Vec::new();
-    // The reasons in the order in which they explain the condition.
-    let mut reasons: BTreeMap<usize, (&'static str, String)> = BTreeMap::new();
-    const ORDER: [&str; 7] = [
-        reason::ROLLOUT_FAILED,
-        reason::SECRET_MISSING,
-        reason::ENV_CONTESTED,
-        reason::REVERTED,
-        reason::WORKLOADS_NOT_INJECTED,
-        reason::SOME_SKIPPED,
-        reason::ROLLING_OUT,
-    ];
-    let mut note = |reason: &'static str, message: String| {
-        let rank = ORDER
-            .iter()
-            .position(|known| *known == reason)
-            .unwrap_or(ORDER.len());
-        reasons.entry(rank).or_insert((reason, message));
-    };
-    for one in selected {
-        let workload = &one.workload;
-        let label = format!("{} {}", workload.kind, workload.name);
-        let left: Vec<String> = one
-            .injection
-            .left
-            .iter()
-            .map(|left| left.variable.clone())
-            .collect();
-        let left_reason = one
-            .injection
-            .left
-            .first()
-            .map(|left| left.reason.to_owned());
-        status.matched += 1;
-        let (state, item_reason, message): (&str, Option<String>, Option<String>) = if let Some(
-            failure,
-        ) =
-            failures.get(&one.key())
-        {
-            status.failed += 1;
-            let message = format!("{label} cannot be patched: {failure}");
-            note(reason::WORKLOADS_NOT_INJECTED, message.clone());
-            ("Failed", Some("PatchRefused".to_owned()), Some(message))
-        } else if one.contested {
-            status.skipped += 1;
-            let message = format!(
-                "somebody keeps removing the variables from {label}: let them be in its manifest, or annotate it with tracewright.dev/inject: \"false\""
-            );
-            note(reason::ENV_CONTESTED, message.clone());
-            (
-                "Skipped",
-                Some(reason::ENV_CONTESTED.to_owned()),
-                Some(message),
-            )
-        } else {
-            match (&one.injection.action, &one.rollout) {
-                (Action::Skip(skipped), _) => {
-                    status.skipped += 1;
-                    // Who opted out wants no reminder.
-                    if skipped.reason == reason::REVERTED {
-                        note(reason::REVERTED, format!("{label}: {}", skipped.message));
-                    } else if skipped.reason != skip::OPTED_OUT {
-                        note(
-                            reason::SOME_SKIPPED,
-                            format!("{label}: {}", skipped.message),
-                        );
-                    }
-                    (
-                        "Skipped",
-                        Some(skipped.reason.to_owned()),
-                        Some(skipped.message.clone()),
-                    )
-                }
-                (Action::Wait(keys), _) => {
-                    let names: Vec<String> = keys
-                        .iter()
-                        .map(|key| format!("{}/{}", key.name, key.key))
-                        .collect();
-                    let message = format!(
-                        "{label} waits for the Secret key {}: create it in the workload's namespace",
-                        names.join(", ")
-                    );
-                    status.stale += 1;
-                    note(reason::SECRET_MISSING, message.clone());
-                    (
-                        "Pending",
-                        Some(reason::SECRET_MISSING.to_owned()),
-                        Some(message),
-                    )
-                }
-                (_, Rollout::Failed(evidence)) if one.failed => {
-                    status.failed += 1;
-                    let message = failed(&label, evidence);
-                    note(reason::ROLLOUT_FAILED, message.clone());
-                    (
-                        "Failed",
-                        Some(reason::ROLLOUT_FAILED.to_owned()),
-                        Some(message),
-                    )
-                }
-                (_, Rollout::Rolling | Rollout::Failed(_)) => {
-                    status.rolling += 1;
-                    note(reason::ROLLING_OUT, format!("{label} is rolling out"));
-                    ("Rolling", None, None)
-                }
-                (Action::Patch(patch), Rollout::Complete) if !patch.restarts_pods => {
-                    status.injected += 1;
-                    ("Injected", left_reason, None)
-                }
-                (Action::Patch(_), _) if chosen.contains(&one.key()) => {
-                    status.rolling += 1;
-                    note(reason::ROLLING_OUT, format!("{label} is rolling out"));
-                    ("Rolling", None, None)
-                }
-                (Action::Patch(_), _) => {
-                    status.stale += 1;
-                    note(
-                        reason::ROLLING_OUT,
-                        format!("{label} waits for its turn to roll out"),
-                    );
-                    ("Pending", None, None)
-                }
-                (Action::UpToDate, Rollout::Paused) => {
-                    status.stale += 1;
-                    ("Stale", Some(skip::PAUSED.to_owned()), None)
-                }
-                (Action::UpToDate, Rollout::Stale) => {
-                    status.stale += 1;
-                    ("Stale", Some(skip::ON_DELETE.to_owned()), None)
-                }
-                (Action::UpToDate, Rollout::Complete) => {
-                    status.injected += 1;
-                    ("Injected", left_reason, None)
-                }
-            }
-        };
-        items.push(WorkloadStatus {
-            kind: workload.kind.as_str().to_owned(),
-            name: workload.name.clone(),
-            state: state.to_owned(),
-            reason: item_reason,
-            message,
-            variables: left,
-        });
-    }
-    let rank = |state: &str| {
-        [
-            "Failed", "Skipped", "Pending", "Stale", "Rolling", "Injected",
-        ]
-        .iter()
-        .position(|known| *known == state)
-    };
-    items.sort_by(|a, b| {
-        (rank(&a.state), &a.kind, &a.name).cmp(&(rank(&b.state), &b.kind, &b.name))
-    });
-    items.truncate(MAX_ITEMS);
-    status.items = items;
-    let fact = match reasons.into_values().next() {
-        Some((reason, message)) => Fact::no(reason, message),
-        None if status.matched == 0 => Fact::yes(
-            reason::NONE_SELECTED,
-            "no workload of the namespace has the selected labels",
-        ),
-        None => Fact::yes(
-            reason::ALL_INJECTED,
-            format!("{} workloads have the variables", status.injected),
-        ),
-    };
-    (status, fact)
-}
-
-fn failed(label: &str, evidence: &Evidence) -> String {
-    format!("the rollout of {label} failed after its variables changed: {evidence}")
-}
-
-/// What Apply would do, for mode Preview.
-pub(super) fn preview(selected: &[Selected]) -> Vec<PlannedChange> {
-    selected
-        .iter()
-        .filter(|one| one.patch().is_some())
-        .map(|one| PlannedChange {
-            action: match &one.injection.action {
-                Action::Skip(_) => "Uninject".to_owned(),
-                _ => "Inject".to_owned(),
-            },
-            kind: one.workload.kind.as_str().to_owned(),
-            name: one.workload.name.clone(),
-            field: None,
-            from: None,
-            to: None,
+/// Advice about Secrets: those that are gone, and those that changed after pods were started which took the value.
+pub(super) fn secret_notes(
+    cluster: &Cluster,
+    spec: &ObservabilityProfileSpec,
+    selection: &Selection,
+) -> Vec<Note> {
+    let Secrets {
+        missing, changed, ..
+    } = &selection.secrets;
+    let rollout = spec.workloads.as_ref();
+    let rollout = rollout.and_then(|workloads| workloads.rollout.as_ref());
+    let restarts =
+        rollout.is_some_and(|rollout| rollout.on_secret_change == OnSecretChange::Restart);
+    let injected = || {
+        selection.covered.iter().filter(|one| {
+            one.workload.kind != WorkloadKind::CronJob
+                && matches!(one.injection.action, Action::UpToDate)
+                && one
+                    .workload
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| !record.reverted)
         })
-        .collect()
+    };
+    let note = |message: String| Note {
+        reason: reason::SECRET_CHANGED,
+        message,
+    };
+    let mut notes = Vec::new();
+    if injected().next().is_some() {
+        notes.extend(missing.iter().map(|key| {
+            note(format!(
+                "the Secret {} has no key {} any more: pods that start now send the header without its value; create it again",
+                key.name, key.key
+            ))
+        }));
+    }
+    // Where they are restarted by themselves there is nothing to tell.
+    for (key, at) in changed.iter().filter(|_| !restarts) {
+        let old: BTreeSet<String> = injected()
+            .filter(|one| {
+                cluster.workloads.history(&one.workload, |history| {
+                    history.predates(&one.workload, *at)
+                })
+            })
+            .map(|one| format!("{} {}", one.workload.kind, one.workload.name))
+            .collect();
+        let Some(first) = old.first() else { continue };
+        let more = match old.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        notes.push(note(format!(
+            "key {} of the Secret {} has changed: pods of {first}{more} still have the old value; restart them (kubectl rollout restart), or write spec.workloads.rollout.onSecretChange: Restart",
+            key.key, key.name
+        )));
+    }
+    notes
 }

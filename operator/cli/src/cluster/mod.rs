@@ -1,39 +1,52 @@
 //! The cluster side of a profile: receivers and workloads.
 
+mod history;
 mod inject;
+mod leave;
 mod lookups;
+mod pods;
+mod queue;
 pub mod receiver;
 mod slim;
 pub mod store;
+mod write;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures::FutureExt;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracewright_core::coverage::{Covered, preview, report};
 use tracewright_core::crd::status::{PlannedChange, WorkloadsStatus};
-use tracewright_core::crd::{Mode, ObservabilityProfile, OnFailure};
-use tracewright_core::env::secret_keys;
+use tracewright_core::crd::{Mode, ObservabilityProfile};
 use tracewright_core::identity::ProfileRef;
-use tracewright_core::inject::{
-    Candidate, Demand, Facts, Patch, decide, env_from_sources, holder, uninject,
-};
 use tracewright_core::plan::Note;
 use tracewright_core::receiver::{Defaults, ObjectKind, address, objects};
 use tracewright_core::report::Fact;
-use tracewright_core::rollout::{Rollout, judge, max_concurrent};
 use tracewright_core::workload::Workload;
 use tracewright_xray::contract::condition::reason;
-use tracewright_xray::contract::{annotation, label};
+use tracewright_xray::contract::label;
 
-use self::inject::{Queue, Selected};
+use self::inject::{Written, secret_notes};
+use self::leave::Departed;
+pub use self::leave::{Pace, Withdrawn};
 use self::lookups::Lookups;
+use self::queue::Queue;
 use self::receiver::{Check, Receivers};
-use self::store::{Key, Workloads};
+use self::store::Workloads;
+use self::write::Writer;
 use crate::lease::Permit;
 use crate::operator::watches::Watches;
 use crate::operator::world::{World, reference};
+
+/// How long reconciles wait for the first lists after a start. Without them every workload would seem to be gone.
+const LIST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the operator brings along for the cluster side.
 #[derive(Clone, Debug)]
@@ -62,8 +75,13 @@ pub struct Cluster {
     receivers: Receivers,
     lookups: Lookups,
     queue: Queue,
-    /// Workloads from which a deleted profile's variables were taken, until they have rolled out.
-    withdrawn: Mutex<HashMap<ProfileRef, Vec<Key>>>,
+    writer: Writer,
+    /// Asks for reconciles. Bounded; a full queue means that the profiles are about to be reconciled anyway.
+    requests: mpsc::Sender<ObjectRef<ObservabilityProfile>>,
+    departed: Departed,
+    started: Instant,
+    /// Profiles that are gone and whose workloads are not rid of their variables yet.
+    swept: Mutex<BTreeSet<ProfileRef>>,
 }
 
 /// What a look at the cluster side found and did.
@@ -83,15 +101,6 @@ pub struct ClusterFacts {
     pub notes: Vec<Note>,
 }
 
-/// How far the workloads are without the variables.
-#[derive(Clone, Debug)]
-pub struct Withdrawn {
-    /// No workload has them any more.
-    pub done: bool,
-    /// What is waited for.
-    pub message: String,
-}
-
 impl Cluster {
     /// The cluster side.
     ///
@@ -102,17 +111,23 @@ impl Cluster {
         settings: Settings,
         world: Arc<World>,
         permit: Permit,
+        requests: mpsc::Sender<ObjectRef<ObservabilityProfile>>,
     ) -> Result<Self, reqwest::Error> {
+        let workloads: Arc<Workloads> = Arc::default();
         Ok(Self {
+            writer: Writer::new(client.clone(), permit.clone(), workloads.clone()),
             receivers: Receivers::new(client.clone(), settings.check)?,
             lookups: Lookups::new(client.clone()),
             client,
             settings,
             world,
             permit,
-            workloads: Arc::default(),
+            workloads,
             queue: Queue::default(),
-            withdrawn: Mutex::default(),
+            requests,
+            departed: Departed::default(),
+            started: Instant::now(),
+            swept: Mutex::default(),
         })
     }
 
@@ -145,6 +160,9 @@ impl Cluster {
             return Vec::new();
         };
         let either = || before.into_iter().chain(after);
+        let departs = |profile: &ProfileRef| {
+            either().any(|workload| self.departed.contains(profile, &inject::key(workload)))
+        };
         self.world
             .profiles
             .state()
@@ -152,14 +170,15 @@ impl Cluster {
             .filter(|profile| profile.metadata.namespace.as_deref() == Some(namespace))
             .filter(|profile| {
                 let name = profile.name_any();
-                either().any(|workload| {
-                    selects(profile, workload)
-                        || workload
-                            .record
-                            .as_ref()
-                            .is_some_and(|record| record.profile == name)
-                        || workload.labels.get(label::PROFILE) == Some(&name)
-                })
+                departs(&reference(profile))
+                    || either().any(|workload| {
+                        selects(profile, workload)
+                            || workload
+                                .record
+                                .as_ref()
+                                .is_some_and(|record| record.profile == name)
+                            || workload.labels.get(label::PROFILE) == Some(&name)
+                    })
             })
             .map(|profile| reference(profile))
             .collect()
@@ -198,23 +217,38 @@ impl Cluster {
                 "spec.mode is Preview: receivers are not touched",
             )
         };
-        let selected = self
+        let unlisted = self.workloads.unlisted();
+        if !unlisted.is_empty() {
+            let kinds: Vec<_> = unlisted.iter().map(|kind| kind.as_str()).collect();
+            let message = format!(
+                "the first list of every {} is not in yet: may the operator list and watch them?",
+                kinds.join(", ")
+            );
+            return ClusterFacts {
+                receiver,
+                injected: Fact::unknown(reason::PENDING, message),
+                workloads: WorkloadsStatus::default(),
+                env: Vec::new(),
+                preview: Vec::new(),
+                notes: Vec::new(),
+            };
+        }
+        let selection = self
             .select(profile, receiver_address.as_deref(), region.as_deref())
             .await;
-        let generation = profile.metadata.generation.unwrap_or_default();
-        let (chosen, failures) = if writes {
-            self.write(profile, &selected, generation).await
+        let written = if writes {
+            self.write(profile, &selection).await
         } else {
-            Default::default()
+            Written::default()
         };
-        let (workloads, injected) = inject::report(&selected, &chosen, &failures);
+        let (workloads, injected) = report(&selection.covered, &written.chosen, &written.refused);
         let preview = if profile.spec.mode == Mode::Preview {
-            let mut preview: Vec<PlannedChange> = objects(profile, &defaults)
+            let mut changes: Vec<PlannedChange> = objects(profile, &defaults)
                 .iter()
                 .map(|object| planned(object.kind, &me.name))
                 .collect();
-            preview.extend(inject::preview(&selected));
-            preview
+            changes.extend(preview(&selection.covered, &selection.leaving));
+            changes
         } else {
             Vec::new()
         };
@@ -224,244 +258,36 @@ impl Cluster {
             workloads,
             env: names(
                 profile,
-                &selected,
+                &selection.covered,
                 receiver_address.as_deref(),
                 region.as_deref(),
             ),
             preview,
-            notes: Vec::new(),
+            notes: secret_notes(self, &profile.spec, &selection),
         }
     }
 
-    async fn select(
-        &self,
-        profile: &ObservabilityProfile,
-        receiver: Option<&str>,
-        region: Option<&str>,
-    ) -> Vec<Selected> {
-        let me = reference(profile);
-        let generation = profile.metadata.generation.unwrap_or_default();
-        let workloads: Vec<Arc<Workload>> = self
-            .workloads
-            .of(&me.namespace)
-            .into_iter()
-            .filter(|workload| !workload.deleting && selects(profile, workload))
-            // A receiver is not a service, whatever its labels say.
-            .filter(|workload| !workload.labels.contains_key(label::PROFILE))
-            .collect();
-        if workloads.is_empty() {
-            return Vec::new();
-        }
-        let others = self.candidates(&me.namespace);
-        let annotations = self.world.annotations(&me.namespace);
-        let missing = self
-            .lookups
-            .missing(&me.namespace, secret_keys(&profile.spec))
-            .await;
-        let demand = Demand {
-            profile: &me.name,
-            generation,
-            spec: &profile.spec,
-            receiver,
-            region,
+    /// Waits, for a while after a start, until the first lists of a start are in.
+    pub async fn listed(&self) {
+        let all = async {
+            self.workloads.listed().await;
+            // An error means that the watch is gone, and the operator with it.
+            let _ = self.world.namespaces.wait_until_ready().await;
         };
-        let mut selected = Vec::with_capacity(workloads.len());
-        for workload in workloads {
-            let candidates: Vec<Candidate<'_>> = others
-                .iter()
-                .filter(|other| selects(other, &workload))
-                .filter_map(|other| {
-                    let created = other.metadata.creation_timestamp.as_ref()?.0;
-                    Some(Candidate {
-                        profile: other.metadata.name.as_deref()?,
-                        created,
-                    })
-                })
-                .collect();
-            let env_from = self
-                .lookups
-                .keys(&me.namespace, env_from_sources(&workload, &profile.spec))
-                .await;
-            let facts = Facts {
-                holder: holder(workload.record.as_ref(), &candidates),
-                namespace_annotations: &annotations,
-                env_from: &env_from,
-                missing_secrets: &missing,
-            };
-            let injection = decide(&workload, &demand, &facts);
-            let rollout = judge(&workload, &[]);
-            let current = workload.record.as_ref().is_some_and(|record| {
-                record.profile == me.name && record.generation == generation && !record.reverted
-            });
-            selected.push(Selected {
-                contested: self.workloads.contested(&workload, generation),
-                failed: current && matches!(rollout, Rollout::Failed(_)),
-                injection,
-                rollout,
-                workload,
-            });
-        }
-        selected
+        let _ = tokio::time::timeout_at(self.started + LIST_PATIENCE, all).await;
     }
 
-    async fn write(
-        &self,
-        profile: &ObservabilityProfile,
-        selected: &[Selected],
-        generation: i64,
-    ) -> (Vec<Key>, BTreeMap<Key, String>) {
-        let me = reference(profile);
-        let places = inject::places(&me, max_concurrent(&profile.spec), selected);
-        let chosen = self
-            .queue
-            .choose(&me, places, self.settings.max_concurrent_rollouts);
-        let mut failures = inject::write(&self.client, &self.workloads, selected, &chosen).await;
-        let reverts = profile
-            .spec
-            .workloads
-            .as_ref()
-            .and_then(|workloads| workloads.rollout.as_ref())
-            .is_some_and(|rollout| rollout.on_failure == OnFailure::Revert);
-        for one in selected.iter().filter(|one| reverts && one.failed) {
-            let reverted =
-                inject::take_back(&self.client, &self.workloads, one, &me.name, generation).await;
-            if let Err(message) = reverted {
-                failures.insert((one.workload.kind, one.workload.name.clone()), message);
-            }
-        }
-        // What carries this profile's record and is no longer selected goes back to how it was.
-        for workload in self.held(&me) {
-            let still = selected.iter().any(|one| one.workload.uid == workload.uid);
-            if !still
-                && let Some(patch) = uninject(&workload)
-                && let Err(message) =
-                    inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await
-            {
-                tracing::warn!(profile = %me, workload = workload.name, message, "cannot be un-injected");
-            }
-        }
-        (chosen, failures)
+    /// Whether all profiles and workloads are known, so that what is absent is gone.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        let profiles = self.world.profiles.wait_until_ready().now_or_never();
+        profiles.is_some() && self.workloads.unlisted().is_empty()
     }
 
-    /// Takes the variables out of the workloads again.
-    pub async fn withdraw(&self, profile: &ObservabilityProfile) -> Withdrawn {
-        let me = reference(profile);
-        self.queue.forget(&me);
-        let mut waiting = Vec::new();
-        for workload in self.held(&me) {
-            let key = (workload.kind, workload.name.clone());
-            self.withdrawn().entry(me.clone()).or_default().push(key);
-            let Some(patch) = uninject(&workload) else {
-                continue;
-            };
-            match inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await {
-                Ok(()) => waiting.push(format!("{} {} rolls out", workload.kind, workload.name)),
-                Err(message) => {
-                    waiting.push(format!(
-                        "{} {} cannot be patched: {message}",
-                        workload.kind, workload.name
-                    ));
-                }
-            }
-        }
-        let withdrawn = self.withdrawn().get(&me).cloned().unwrap_or_default();
-        for key in withdrawn {
-            if let Some(workload) = self.workloads.get(&me.namespace, &key)
-                && matches!(judge(&workload, &[]), Rollout::Rolling)
-            {
-                waiting.push(format!("{} {} rolls out", workload.kind, workload.name));
-            }
-        }
-        waiting.sort();
-        waiting.dedup();
-        if waiting.is_empty() {
-            self.withdrawn().remove(&me);
-        }
-        Withdrawn {
-            done: waiting.is_empty(),
-            message: waiting.join(", "),
-        }
-    }
-
-    /// Leaves the variables in the workloads and forgets that they are ours.
-    pub async fn release(&self, profile: &ObservabilityProfile) {
-        let me = reference(profile);
-        self.queue.forget(&me);
-        for workload in self.held(&me) {
-            let body = serde_json::json!({"metadata": {
-                "resourceVersion": workload.resource_version,
-                "annotations": {annotation::INJECTED: null},
-            }});
-            let patch = Patch {
-                body,
-                restarts_pods: false,
-            };
-            let done =
-                inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await;
-            if let Err(message) = done {
-                tracing::warn!(profile = %me, workload = workload.name, message, "cannot be released");
-            }
-        }
-    }
-
-    /// Takes variables out of workloads whose profile no longer exists.
-    pub async fn sweep(&self) {
-        if !self.permit.holds() {
-            return;
-        }
-        for workload in self.workloads.marked() {
-            let Some(record) = &workload.record else {
-                continue;
-            };
-            let of = ProfileRef::new(workload.namespace.clone(), record.profile.clone());
-            if self
-                .world
-                .profiles
-                .state()
-                .iter()
-                .any(|profile| reference(profile) == of)
-            {
-                continue;
-            }
-            if let Some(patch) = uninject(&workload)
-                && let Err(message) =
-                    inject::patch_workload(&self.client, &self.workloads, &workload, &patch).await
-            {
-                tracing::warn!(workload = workload.name, message, "cannot be un-injected");
-            }
-        }
-    }
-
-    fn held(&self, profile: &ProfileRef) -> Vec<Arc<Workload>> {
-        self.workloads
-            .of(&profile.namespace)
-            .into_iter()
-            .filter(|workload| {
-                workload
-                    .record
-                    .as_ref()
-                    .is_some_and(|record| record.profile == profile.name)
-            })
-            .collect()
-    }
-
-    fn candidates(&self, namespace: &str) -> Vec<Arc<ObservabilityProfile>> {
-        self.world
-            .profiles
-            .state()
-            .into_iter()
-            .filter(|profile| {
-                profile.metadata.namespace.as_deref() == Some(namespace)
-                    && profile.metadata.deletion_timestamp.is_none()
-            })
-            .collect()
-    }
-
-    fn withdrawn(&self) -> std::sync::MutexGuard<'_, HashMap<ProfileRef, Vec<Key>>> {
-        // Only whole entries are put in, so a poisoned map is still usable.
-        self.withdrawn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Asks for a reconcile of a profile.
+    fn wake(&self, profile: &ProfileRef) {
+        let profile = ObjectRef::new(&profile.name).within(&profile.namespace);
+        let _ = self.requests.try_send(profile);
     }
 }
 
@@ -487,7 +313,7 @@ fn planned(kind: ObjectKind, profile: &str) -> PlannedChange {
 /// Names of the variables that the first selected workload's first container receives.
 fn names(
     profile: &ObservabilityProfile,
-    selected: &[Selected],
+    selected: &[Covered],
     receiver: Option<&str>,
     region: Option<&str>,
 ) -> Vec<String> {

@@ -1,16 +1,16 @@
-//! All workloads of the cluster, as the watches bring them, and who removes our entries from them.
+//! All workloads of the cluster, as the watches bring them, each with its history.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
-use jiff::Timestamp;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
-use tracewright_core::inject::{REMOVALS, contested, removed};
+use tokio::sync::watch;
 use tracewright_core::workload::{Workload, WorkloadKind};
 
+use super::history::History;
 use super::slim::{Injected, Slim};
 use crate::operator::watches::Watches;
 
@@ -22,17 +22,19 @@ pub type Key = (WorkloadKind, String);
 
 /// All workloads.
 #[derive(Debug, Default)]
-pub struct Workloads(Mutex<State>);
+pub struct Workloads {
+    state: Mutex<State>,
+    /// Kinds whose first list is in.
+    listed: watch::Sender<BTreeSet<WorkloadKind>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
     namespaces: HashMap<String, BTreeMap<Key, Arc<Workload>>>,
     /// Workloads seen in the list that a watch begins with; what is not among them is gone.
     listing: HashMap<WorkloadKind, HashSet<(String, String)>>,
-    /// The last write of ours to a workload, by UID: its own event is nobody's removal.
-    written: HashMap<String, String>,
-    /// When somebody removed our entries, by UID, and of which generation of the profile they were.
-    removals: HashMap<String, (i64, Vec<Timestamp>)>,
+    /// By UID. Only workloads that a profile has to do with have one.
+    histories: HashMap<String, History>,
 }
 
 impl Workloads {
@@ -66,21 +68,37 @@ impl Workloads {
     }
 
     /// We wrote a workload, and this is what came of it.
-    pub fn wrote(&self, workload: Workload) {
+    pub fn wrote(&self, workload: Workload, changed: &BTreeSet<String>) {
         let mut state = self.lock();
-        state
-            .written
-            .insert(workload.uid.clone(), workload.resource_version.clone());
-        state.insert(Arc::new(workload));
+        state.history(&workload).wrote(&workload, changed);
+        if !state.outdated(&workload) {
+            state.insert(Arc::new(workload));
+        }
     }
 
-    /// Whether somebody keeps removing what this generation of the profile put into a workload.
+    /// Reads or changes a workload's history.
+    pub(super) fn history<T>(
+        &self,
+        workload: &Workload,
+        change: impl FnOnce(&mut History) -> T,
+    ) -> T {
+        change(self.lock().history(workload))
+    }
+
+    /// Kinds whose first list is not in yet.
     #[must_use]
-    pub fn contested(&self, workload: &Workload, generation: i64) -> bool {
-        self.lock()
-            .removals
-            .get(&workload.uid)
-            .is_some_and(|(of, times)| *of == generation && contested(times))
+    pub fn unlisted(&self) -> Vec<WorkloadKind> {
+        let listed = self.listed.borrow();
+        let mut kinds = WorkloadKind::ALL.to_vec();
+        kinds.retain(|kind| !listed.contains(kind));
+        kinds
+    }
+
+    /// Waits until the first lists of all kinds are in.
+    pub async fn listed(&self) {
+        let complete = |listed: &BTreeSet<WorkloadKind>| listed.len() == WorkloadKind::ALL.len();
+        // The sender lives as long as this.
+        let _ = self.listed.subscribe().wait_for(complete).await;
     }
 
     /// Watches one kind until the stream ends, which it never does by itself. `changed` is told of each workload that
@@ -104,16 +122,26 @@ impl Workloads {
                     if let Some(seen) = self.lock().listing.get_mut(&kind) {
                         seen.insert((workload.namespace.clone(), workload.name.clone()));
                     }
-                    let before = self.lock().insert(workload.clone());
+                    // A list is what is true now, even after a restore from a backup, where versions are older.
+                    let before = self.lock().replace(workload.clone());
                     changed(before.as_deref(), Some(&workload));
                 }
                 Ok(Event::InitDone) => {
                     for gone in self.lock().forget_unlisted(kind) {
                         changed(Some(&gone), None);
                     }
+                    self.listed.send_modify(|listed| {
+                        listed.insert(kind);
+                    });
                 }
                 Ok(Event::Apply(slim)) => {
-                    let before = self.lock().insert(slim.workload.clone());
+                    let before = {
+                        let mut state = self.lock();
+                        if state.outdated(&slim.workload) {
+                            continue;
+                        }
+                        state.insert(slim.workload.clone())
+                    };
                     changed(before.as_deref(), Some(&slim.workload));
                 }
                 Ok(Event::Delete(slim)) => {
@@ -128,40 +156,45 @@ impl Workloads {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each change leaves the maps whole, so a poisoned lock holds usable data.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Takes a workload in, unless a newer one is there, and notes whether somebody removed entries of ours.
+    /// Whether a newer one is there: a write of ours was answered before the watch brought what preceded it.
+    fn outdated(&self, workload: &Workload) -> bool {
+        self.get(workload)
+            .is_some_and(|there| older(workload, there))
+    }
+
+    /// Takes a workload in and returns what was there before.
     fn insert(&mut self, workload: Arc<Workload>) -> Option<Arc<Workload>> {
-        let key = (workload.kind, workload.name.clone());
-        let place = self
-            .namespaces
-            .entry(workload.namespace.clone())
-            .or_default();
-        let before = place.insert(key, workload.clone());
-        let ours = self
-            .written
-            .get(&workload.uid)
-            .is_some_and(|version| *version == workload.resource_version);
-        if let Some(before) = &before
-            && !ours
-            && before.uid == workload.uid
-            && let Some(record) = &before.record
-            && removed(record, &workload)
+        let before = self.replace(workload.clone());
+        if let Some(before) = before.as_ref().filter(|before| before.uid == workload.uid)
+            && before.record.is_some()
         {
-            let (generation, times) = self.removals.entry(workload.uid.clone()).or_default();
-            if *generation != record.generation {
-                times.clear();
-            }
-            *generation = record.generation;
-            times.push(Timestamp::now());
-            if times.len() > REMOVALS {
-                times.remove(0);
-            }
+            self.history(&workload).saw(before, &workload);
         }
         before
+    }
+
+    fn get(&self, workload: &Workload) -> Option<&Arc<Workload>> {
+        self.namespaces
+            .get(&workload.namespace)?
+            .get(&(workload.kind, workload.name.clone()))
+    }
+
+    fn replace(&mut self, workload: Arc<Workload>) -> Option<Arc<Workload>> {
+        let key = (workload.kind, workload.name.clone());
+        let namespace = workload.namespace.clone();
+        self.namespaces
+            .entry(namespace)
+            .or_default()
+            .insert(key, workload)
+    }
+
+    fn history(&mut self, workload: &Workload) -> &mut History {
+        self.histories.entry(workload.uid.clone()).or_default()
     }
 
     fn remove(&mut self, workload: &Workload) {
@@ -171,8 +204,7 @@ impl State {
                 self.namespaces.remove(&workload.namespace);
             }
         }
-        self.written.remove(&workload.uid);
-        self.removals.remove(&workload.uid);
+        self.histories.remove(&workload.uid);
     }
 
     fn forget_unlisted(&mut self, kind: WorkloadKind) -> Vec<Arc<Workload>> {
@@ -191,5 +223,65 @@ impl State {
             self.remove(workload);
         }
         gone
+    }
+}
+
+/// Whether a version of an object was there before another one. (Kubernetes, KEP-5504: versions of a resource are numbers
+/// that grow.) What is no number is taken for newer.
+fn older(one: &Workload, than: &Workload) -> bool {
+    let version = |workload: &Workload| workload.resource_version.parse::<u128>();
+    one.uid == than.uid
+        && matches!((version(one), version(than)), (Ok(one), Ok(than)) if one < than)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::DeserializeSeed;
+    use serde_json::json;
+
+    fn workload(uid: &str, version: &str) -> Workload {
+        let object = json!({
+            "metadata": {"name": "web", "namespace": "ns", "uid": uid, "resourceVersion": version},
+            "spec": {"template": {}},
+        });
+        WorkloadKind::Deployment
+            .deserialize(&object)
+            .expect("is a workload")
+    }
+
+    fn version(store: &Workloads) -> Option<String> {
+        let key = (WorkloadKind::Deployment, "web".to_owned());
+        Some(store.get("ns", &key)?.resource_version.clone())
+    }
+
+    #[test]
+    fn an_event_from_before_our_write_does_not_undo_it() {
+        let store = Workloads::default();
+        store.wrote(workload("a", "10"), &BTreeSet::new());
+        assert!(store.lock().outdated(&workload("a", "9")));
+        assert!(!store.lock().outdated(&workload("a", "11")));
+        store.wrote(workload("a", "9"), &BTreeSet::new());
+        assert_eq!(version(&store).as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn another_object_of_the_name_counts_whatever_its_version() {
+        let store = Workloads::default();
+        store.wrote(workload("a", "10"), &BTreeSet::new());
+        assert!(!store.lock().outdated(&workload("b", "9")));
+    }
+
+    #[tokio::test]
+    async fn all_kinds_have_to_be_listed() {
+        let store = Workloads::default();
+        for kind in WorkloadKind::ALL {
+            assert!(store.unlisted().contains(&kind));
+            store.listed.send_modify(|listed| {
+                listed.insert(kind);
+            });
+        }
+        store.listed().await;
+        assert!(store.unlisted().is_empty());
     }
 }

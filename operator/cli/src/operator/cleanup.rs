@@ -23,6 +23,7 @@ use super::reconcile::{Error, request_waiting};
 use super::status;
 use super::world::{identity_of, reference};
 use crate::apply::apply;
+use crate::cluster::Pace;
 use crate::observe::observe;
 
 /// How long the workloads of a deleted profile may take to roll out without the variables.
@@ -51,8 +52,13 @@ pub(super) async fn run(
     if profile.spec.mode == Mode::Suspended {
         context.cluster.release(profile).await;
     } else {
-        let withdrawn = context.cluster.withdraw(profile).await;
-        if !withdrawn.done && waited < WITHDRAWAL_TIME {
+        let pace = if waited < WITHDRAWAL_TIME {
+            Pace::InTurn
+        } else {
+            Pace::AtOnce
+        };
+        let withdrawn = context.cluster.withdraw(profile, pace).await;
+        if !withdrawn.done && pace == Pace::InTurn {
             let facts = deleting(AwsFacts::Unobserved(Fact::unknown(
                 reason::PENDING,
                 format!("AWS objects wait for the workloads: {}", withdrawn.message),

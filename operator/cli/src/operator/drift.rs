@@ -39,7 +39,6 @@ pub(super) async fn run(
         };
         if looked && context.permit.holds() {
             check(&context, tag_interval, &mut tags_at).await;
-            context.cluster.sweep().await;
             context.request_all();
         }
     }

@@ -7,6 +7,7 @@ pub mod http;
 mod reconcile;
 pub mod settings;
 mod status;
+mod sweep;
 mod traffic;
 pub mod watches;
 pub mod world;
@@ -157,6 +158,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             },
             world.clone(),
             permit.clone(),
+            requests.clone(),
         )
         .map_err(Error::Http)?,
         metrics: metrics.clone(),
@@ -263,6 +265,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             settings.tag_drift_interval,
             cancelled.clone(),
         )),
+        tokio::spawn(sweep::run(context.clone(), cancelled.clone())),
         tokio::spawn({
             let context = context.clone();
             let cancelled = cancelled.clone();

@@ -79,6 +79,7 @@ pub async fn reconcile(
     if !context.permit.holds() {
         return Ok(Action::await_change());
     }
+    context.cluster.listed().await;
     let started = Instant::now();
     let result = run(&profile, &context).await;
     let (outcome, label) = match &result {

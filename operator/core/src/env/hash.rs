@@ -35,8 +35,23 @@ impl Hasher {
     /// Adds a text.
     pub fn text(&mut self, text: &str) {
         for byte in text.bytes().chain([END]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(PRIME);
+            self.add(byte);
         }
+    }
+
+    /// Adds bytes that need not be a text, each as two hexadecimal digits.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            for digit in [byte >> 4, byte & 15] {
+                self.add(DIGITS[usize::from(digit)]);
+            }
+        }
+        self.add(END);
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(PRIME);
     }
 
     /// The hash of all texts so far.
@@ -134,6 +149,18 @@ mod tests {
         hasher.text("foo");
         hasher.text("bar");
         assert_eq!(hasher.finish(), Hash(fnv(b"foo\xffbar\xff")));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_count_each() {
+        let hash = |bytes: &[u8]| {
+            let mut hasher = Hasher::default();
+            hasher.bytes(bytes);
+            hasher.finish()
+        };
+        assert_ne!(hash(&[0xff]), hash(&[0xfe]));
+        assert_ne!(hash(&[0xff]), hash(&[0xff, 0xff]));
+        assert_ne!(hash(&[]), Hasher::default().finish());
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod tests {
             render_version: 1,
             containers: BTreeMap::new(),
             reverted: false,
+            evidence: None,
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod instrumentation;
 mod patch;
 mod record;
 mod skip;
+mod template_hash;
 
 pub use contest::{REMOVALS, WINDOW, contested, removed};
 pub use holder::{Candidate, holder};
@@ -21,7 +22,7 @@ pub use skip::Skip;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crd::ObservabilityProfileSpec;
-use crate::env::{self, RENDER_VERSION, Rendered, SecretKey, Target, Value};
+use crate::env::{self, Hash, RENDER_VERSION, Rendered, SecretKey, Target, Value};
 use crate::workload::{Container, EnvFromSource, Workload};
 use patch::Change;
 
@@ -52,6 +53,8 @@ pub struct Facts<'a> {
     pub env_from: &'a BTreeMap<EnvFromSource, BTreeSet<String>>,
     /// Those of [`env::secret_keys`] that do not exist.
     pub missing_secrets: &'a BTreeSet<SecretKey>,
+    /// Of those that exist and could be read, a hash of the value.
+    pub secrets: &'a BTreeMap<SecretKey, Hash>,
 }
 
 /// The decision about one workload.
@@ -127,15 +130,28 @@ pub fn uninject(workload: &Workload) -> Option<Patch> {
 }
 
 /// Takes the variables out of a workload whose rollout failed, and records that they stay out until the profile's
-/// generation changes. `None` if that is recorded already.
+/// generation changes, and with what evidence it failed. `None` if that is recorded already.
 #[must_use]
-pub fn revert(workload: &Workload, profile: &str, generation: i64) -> Option<Patch> {
+pub fn revert(
+    workload: &Workload,
+    profile: &str,
+    generation: i64,
+    evidence: Option<String>,
+) -> Option<Patch> {
+    let done = workload
+        .record
+        .as_ref()
+        .is_some_and(|record| record.reverted && record.is_of(profile, generation));
+    if done {
+        return None;
+    }
     let record = Record {
         profile: profile.to_owned(),
         generation,
         render_version: RENDER_VERSION,
         containers: BTreeMap::new(),
         reverted: true,
+        evidence,
     };
     patch::build(workload, &withdraw(workload), Some(&record), None)
 }
@@ -214,14 +230,16 @@ fn decide_by(
             .map(|(name, change)| ((*name).to_owned(), change.keep.clone()))
             .collect(),
         reverted: false,
+        evidence: None,
     };
     // Where the user sets every variable themselves there is nothing to record and no reason to restart pods.
     let record = Some(record).filter(|record| !record.containers.is_empty());
     let hash = record.as_ref().map(|_| {
         let entries = containers.iter().zip(&rendered);
-        env::hash_all(
+        let entries = env::hash_all(
             entries.map(|(container, entries)| (container.name.as_str(), entries.as_slice())),
-        )
+        );
+        template_hash::value(workload, demand.spec, entries, facts.secrets)
     });
     let action = match patch::build(workload, &changes, record.as_ref(), hash) {
         None => Action::UpToDate,

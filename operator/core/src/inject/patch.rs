@@ -1,7 +1,7 @@
 //! Changes → strategic merge patch. (Kubernetes, "Strategic Merge Patch": lists of containers and variables are merged
 //! by `name`; `$patch: delete` removes an item and `$setElementOrder/env` orders the list.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use tracewright_xray::contract::annotation;
@@ -19,6 +19,8 @@ pub struct Patch {
     /// Whether the pods are replaced: the pod template changes, and the workload is not a CronJob, whose next Job
     /// simply starts with it.
     pub restarts_pods: bool,
+    /// Names of the variables that are written or removed, each once.
+    pub variables: BTreeSet<String>,
 }
 
 /// What changes in one container's `env`.
@@ -40,7 +42,7 @@ pub(super) fn build(
     workload: &Workload,
     changes: &BTreeMap<&str, Change<'_>>,
     record: Option<&Record>,
-    hash: Option<Hash>,
+    hash: Option<String>,
 ) -> Option<Patch> {
     let containers: Vec<_> = workload
         .containers
@@ -49,7 +51,6 @@ pub(super) fn build(
             container_patch(&container.name, changes.get(container.name.as_str())?)
         })
         .collect();
-    let hash = hash.map(|hash| hash.to_string());
     let mut template = Map::new();
     if workload.env_hash != hash {
         template.insert(
@@ -80,9 +81,14 @@ pub(super) fn build(
             body[field] = value.clone();
         }
     }
+    let variables = changes.values().flat_map(|change| {
+        let set = change.set.iter().map(|(entry, _)| entry.name.as_str());
+        set.chain(change.delete.iter().copied())
+    });
     Some(Patch {
         body,
         restarts_pods,
+        variables: variables.map(str::to_owned).collect(),
     })
 }
 

@@ -23,6 +23,9 @@ pub struct Record {
     /// generation changes.
     #[serde(default)]
     pub reverted: bool,
+    /// With what evidence the rollout failed, where the variables were taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 impl Record {

@@ -91,13 +91,17 @@ pub(super) fn reason(
     let reverted = workload
         .record
         .as_ref()
-        .is_some_and(|record| record.reverted && record.is_of(demand.profile, demand.generation));
-    reverted.then(|| {
-        Skip::new(
-            condition::reason::REVERTED,
-            "its rollout failed with the variables, so they were taken back: they return when the profile changes",
-        )
-    })
+        .filter(|record| record.reverted && record.is_of(demand.profile, demand.generation))?;
+    let evidence = match &reverted.evidence {
+        Some(evidence) => format!(" ({evidence})"),
+        None => String::new(),
+    };
+    Some(Skip::new(
+        condition::reason::REVERTED,
+        format!(
+            "its rollout failed with the variables, so they were taken back: they return when the profile changes{evidence}"
+        ),
+    ))
 }
 
 /// A change that would have to roll out while rollouts are paused.

@@ -38,6 +38,7 @@ struct World {
     namespace: BTreeMap<String, String>,
     env_from: BTreeMap<EnvFromSource, BTreeSet<String>>,
     missing: BTreeSet<SecretKey>,
+    secrets: BTreeMap<SecretKey, Hash>,
 }
 
 impl World {
@@ -48,6 +49,7 @@ impl World {
             namespace: BTreeMap::new(),
             env_from: BTreeMap::from([(EnvFromSource::ConfigMap("settings".into()), keys)]),
             missing: BTreeSet::new(),
+            secrets: BTreeMap::new(),
         }
     }
 
@@ -57,6 +59,7 @@ impl World {
             namespace_annotations: &self.namespace,
             env_from: &self.env_from,
             missing_secrets: &self.missing,
+            secrets: &self.secrets,
         }
     }
 }

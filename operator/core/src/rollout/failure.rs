@@ -43,6 +43,9 @@ impl fmt::Display for PodFailure {
     }
 }
 
+/// Characters of the words of a process that are kept. A termination message may have four thousand.
+const MAX_MESSAGE: usize = 256;
+
 /// Restarts of a container after which its failure lasts. Fewer may be the wait for something that it depends on.
 const RESTARTS: i32 = 3;
 
@@ -146,12 +149,12 @@ impl ContainerStatus {
             last_state,
         } = self;
         let lasting = pod_ended || restart_count >= RESTARTS;
-        let failure = |reason, exit_code, message, lasting| PodFailure {
+        let failure = |reason, exit_code, message: String, lasting| PodFailure {
             pod: pod.to_owned(),
             container: name.clone(),
             reason,
             exit_code,
-            message,
+            message: message.trim().chars().take(MAX_MESSAGE).collect(),
             lasting,
         };
         if let Some(ended) = state.terminated.filter(|ended| ended.exit_code != 0) {

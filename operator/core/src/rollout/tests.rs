@@ -231,6 +231,26 @@ fn workloads_without_a_deadline_fail_by_a_failure_that_lasts() {
 }
 
 #[test]
+fn what_stands_still_for_long_is_stalled_and_a_deployment_has_its_own_deadline() {
+    let status = json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2});
+    let of = |kind| workload(kind, json!({"replicas": 3}), status.clone());
+    let stalled = |kind, rollout, still| stalled(&of(kind), rollout, still);
+    let set = WorkloadKind::StatefulSet;
+    let short = STALLED_AFTER - Duration::from_secs(1);
+    assert_eq!(stalled(set, Rollout::Rolling, short), Rollout::Rolling);
+    let Rollout::Stalled(message) = stalled(set, Rollout::Rolling, STALLED_AFTER) else {
+        panic!("is stalled")
+    };
+    assert!(message.contains("of 3 pods 1"), "{message}");
+    assert_eq!(stalled(set, Rollout::Stale, STALLED_AFTER), Rollout::Stale);
+    let deployment = WorkloadKind::Deployment;
+    assert_eq!(
+        stalled(deployment, Rollout::Rolling, STALLED_AFTER),
+        Rollout::Rolling
+    );
+}
+
+#[test]
 fn a_cron_job_has_no_rollout() {
     let object = json!({"metadata": {"name": "w", "generation": 9}, "spec": {"suspend": true}});
     let workload = WorkloadKind::CronJob

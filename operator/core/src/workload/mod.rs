@@ -105,6 +105,9 @@ pub struct Workload {
     pub record: Option<Record>,
     /// The pod template's annotation `tracewright.dev/env-hash`.
     pub env_hash: Option<String>,
+    /// The pod template's revision, as the workload's controller counts it. `None` for a CronJob, and until the
+    /// controller has seen the workload.
+    pub revision: Option<String>,
     /// The pod template's containers, without init containers.
     pub containers: Vec<Container>,
     /// How its rollout stands.

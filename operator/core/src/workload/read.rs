@@ -84,6 +84,7 @@ impl Object {
             spec,
             status,
         } = self;
+        let revision = revision(kind, &metadata.annotations, &status);
         let progress = progress(kind, &spec, status);
         let claims = Claims::read(kind, &metadata.annotations, &metadata.managed_fields);
         let template = match kind {
@@ -118,6 +119,7 @@ impl Object {
                 .get(annotation::INJECTED)
                 .and_then(|text| Record::read(text)),
             env_hash: pods.annotations.remove(annotation::ENV_HASH),
+            revision,
             controller: metadata
                 .owner_references
                 .into_iter()
@@ -207,6 +209,24 @@ impl ContainerSpec {
             env,
             env_from,
         }
+    }
+}
+
+/// (Kubernetes: the Deployment controller's annotation, the StatefulSet's status, and what the API server counts for a
+/// DaemonSet.)
+fn revision(
+    kind: WorkloadKind,
+    annotations: &BTreeMap<String, String>,
+    status: &Status,
+) -> Option<String> {
+    let counted = |key| annotations.get(key).cloned();
+    match kind {
+        WorkloadKind::Deployment => counted("deployment.kubernetes.io/revision"),
+        WorkloadKind::DaemonSet => counted("deprecated.daemonset.template.generation"),
+        WorkloadKind::StatefulSet => {
+            Some(status.update_revision.clone()).filter(|revision| !revision.is_empty())
+        }
+        WorkloadKind::CronJob => None,
     }
 }
 

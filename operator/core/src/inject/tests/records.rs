@@ -158,19 +158,23 @@ fn without_a_readable_record_nothing_counts_as_ours() {
 #[test]
 fn a_reverted_workload_stays_so_until_the_profile_changes() {
     let object = injected(&deployment(), SHOP, 1);
-    let reversal =
-        revert(&read(WorkloadKind::Deployment, &object), "shop", 1).expect("is injected");
+    let evidence = Some("container app: CrashLoopBackOff".to_owned());
+    let workload = read(WorkloadKind::Deployment, &object);
+    let reversal = revert(&workload, "shop", 1, evidence).expect("is injected");
     let after = apply(&object, &reversal.body).expect("applies");
     assert_eq!(entries(&after), entries(&deployment()));
     let recorded = record(&after);
     assert!(recorded.reverted && recorded.containers.is_empty());
     assert_eq!(
-        revert(&read(WorkloadKind::Deployment, &after), "shop", 1),
+        revert(&read(WorkloadKind::Deployment, &after), "shop", 1, None),
         None
     );
-    assert_eq!(
-        skipped(decided(&after, SHOP, 1, &World::new())).reason,
-        condition::reason::REVERTED
+    let skip = skipped(decided(&after, SHOP, 1, &World::new()));
+    assert_eq!(skip.reason, condition::reason::REVERTED);
+    assert!(
+        skip.message.contains("container app: CrashLoopBackOff"),
+        "says how it failed: {}",
+        skip.message
     );
     let again = injected(&after, SHOP, 2);
     assert_eq!(entries(&again), entries(&injected(&deployment(), SHOP, 2)));

@@ -1,0 +1,256 @@
+//! The end of profiles: their variables are taken out of workloads, or left in and forgotten.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracewright_core::coverage::Leaving;
+use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::identity::ProfileRef;
+use tracewright_core::inject::Patch;
+use tracewright_core::rollout::{Rollout, max_concurrent};
+use tracewright_core::workload::Workload;
+use tracewright_xray::contract::annotation;
+
+use super::Cluster;
+use super::inject::key;
+use super::store::Key;
+use crate::operator::world::reference;
+
+/// How far the workloads are without the variables.
+#[derive(Clone, Debug)]
+pub struct Withdrawn {
+    /// No workload has them any more.
+    pub done: bool,
+    /// What is waited for.
+    pub message: String,
+}
+
+/// How fast variables are taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As rollouts are paced.
+    InTurn,
+    /// All at once: there was time enough.
+    AtOnce,
+}
+
+/// How many workloads at a time are rid of the variables of a profile that no longer says how many.
+const UNKNOWN_PACE: usize = 5;
+
+/// How many workloads a message names.
+const MAX_NAMES: usize = 5;
+
+/// Workloads that lost a profile's variables and roll out without them: they keep their places until that is done.
+#[derive(Default)]
+pub(super) struct Departed(Mutex<HashMap<ProfileRef, BTreeSet<Key>>>);
+
+impl Departed {
+    fn add(&self, profile: &ProfileRef, key: Key) {
+        self.lock().entry(profile.clone()).or_default().insert(key);
+    }
+
+    /// Whether a workload keeps a place of the profile.
+    pub(super) fn contains(&self, profile: &ProfileRef, key: &Key) -> bool {
+        self.lock()
+            .get(profile)
+            .is_some_and(|keys| keys.contains(key))
+    }
+
+    /// Those of a profile for which `rolls` still holds.
+    pub(super) fn rolling(
+        &self,
+        profile: &ProfileRef,
+        rolls: impl Fn(&Key) -> bool,
+    ) -> BTreeSet<Key> {
+        let mut all = self.lock();
+        let Some(keys) = all.get_mut(profile) else {
+            return BTreeSet::new();
+        };
+        keys.retain(rolls);
+        let rolling = keys.clone();
+        if rolling.is_empty() {
+            all.remove(profile);
+        }
+        rolling
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ProfileRef, BTreeSet<Key>>> {
+        // Each change leaves the map whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cluster {
+    /// Takes the variables out of the workloads again.
+    pub async fn withdraw(&self, profile: &ObservabilityProfile, pace: Pace) -> Withdrawn {
+        let me = reference(profile);
+        let leaving = self.leaving(&me, self.workloads.of(&me.namespace));
+        let max = max_concurrent(&profile.spec);
+        let (chosen, refused) = self.remove(&me, max, &leaving, pace).await;
+        let mut waiting: Vec<String> = Vec::new();
+        for one in &leaving {
+            let key = key(&one.workload);
+            let what = format!("{} {}", key.0, key.1);
+            match refused.get(&key) {
+                Some(message) => waiting.push(format!("{what} cannot be patched: {message}")),
+                None if chosen.contains(&key) => {}
+                None => waiting.push(format!("{what} waits for its turn")),
+            }
+        }
+        let rolling = self.departed.rolling(&me, |key| self.rolls(&me, key));
+        waiting.extend(
+            rolling
+                .iter()
+                .map(|key| format!("{} {} rolls out", key.0, key.1)),
+        );
+        for workload in self.held(&me) {
+            if !leaving.iter().any(|one| one.workload.uid == workload.uid) {
+                waiting.push(format!(
+                    "{} {} waits for the profile that takes it over",
+                    workload.kind, workload.name
+                ));
+            }
+        }
+        let done = waiting.is_empty();
+        if done {
+            self.queue.forget(&me);
+        }
+        let more = waiting.len().saturating_sub(MAX_NAMES);
+        waiting.truncate(MAX_NAMES);
+        let mut message = waiting.join(", ");
+        if more > 0 {
+            message.push_str(&format!(" and {more} more"));
+        }
+        Withdrawn { done, message }
+    }
+
+    /// Leaves the variables in the workloads and forgets that they are ours.
+    pub async fn release(&self, profile: &ObservabilityProfile) {
+        let me = reference(profile);
+        self.queue.forget(&me);
+        for workload in self.held(&me) {
+            let body = serde_json::json!({"metadata": {
+                "resourceVersion": workload.resource_version,
+                "annotations": {annotation::INJECTED: null},
+            }});
+            let patch = Patch {
+                body,
+                restarts_pods: false,
+                variables: BTreeSet::new(),
+            };
+            if let Err(message) = self.writer.patch_workload(&workload, &patch).await {
+                tracing::warn!(profile = %me, workload = workload.name, message, "cannot be released");
+            }
+        }
+    }
+
+    /// Takes variables out of workloads whose profile no longer exists. Returns how many are not done yet.
+    pub async fn sweep(&self) -> usize {
+        let profiles: BTreeSet<ProfileRef> = self
+            .world
+            .profiles
+            .state()
+            .iter()
+            .map(|profile| reference(profile))
+            .collect();
+        let mut orphans: BTreeMap<ProfileRef, Vec<Arc<Workload>>> = BTreeMap::new();
+        for workload in self.workloads.marked() {
+            let Some(record) = &workload.record else {
+                continue;
+            };
+            let of = ProfileRef::new(workload.namespace.clone(), record.profile.clone());
+            if !profiles.contains(&of) {
+                orphans.entry(of).or_default().push(workload);
+            }
+        }
+        let gone = std::mem::take(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut waiting = 0;
+        let mut unfinished = BTreeSet::new();
+        for of in gone
+            .into_iter()
+            .chain(orphans.keys().cloned())
+            .collect::<BTreeSet<_>>()
+        {
+            let workloads = orphans.remove(&of).unwrap_or_default();
+            let leaving = self.leaving(&of, workloads);
+            self.remove(&of, UNKNOWN_PACE, &leaving, Pace::InTurn).await;
+            let rolling = self.departed.rolling(&of, |key| self.rolls(&of, key));
+            if leaving.is_empty() && rolling.is_empty() {
+                self.queue.forget(&of);
+            } else {
+                waiting += leaving.len() + rolling.len();
+                unfinished.insert(of);
+            }
+        }
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = unfinished;
+        waiting
+    }
+
+    /// Removes variables at a pace. Returns those whose turn it was, and those that the API server did not let be
+    /// patched, with its words.
+    async fn remove(
+        &self,
+        me: &ProfileRef,
+        max_concurrent: usize,
+        leaving: &[Leaving],
+        pace: Pace,
+    ) -> (Vec<Key>, BTreeMap<Key, String>) {
+        let chosen = match pace {
+            Pace::InTurn => self.turns(me, self.places(me, max_concurrent, leaving, &[])),
+            Pace::AtOnce => leaving.iter().map(|one| key(&one.workload)).collect(),
+        };
+        let refused = self.take_out(me, leaving, &chosen).await;
+        (chosen, refused)
+    }
+
+    /// Takes the variables out of those whose turn it is, and out of those that restart nothing.
+    pub(super) async fn take_out(
+        &self,
+        me: &ProfileRef,
+        leaving: &[Leaving],
+        chosen: &[Key],
+    ) -> BTreeMap<Key, String> {
+        let mut refused = BTreeMap::new();
+        for one in leaving {
+            let key = key(&one.workload);
+            if one.removal.restarts_pods && !chosen.contains(&key) {
+                continue;
+            }
+            match self
+                .writer
+                .patch_workload(&one.workload, &one.removal)
+                .await
+            {
+                Ok(()) => self.departed.add(me, key),
+                Err(message) => {
+                    tracing::warn!(
+                        workload = one.workload.name,
+                        message,
+                        "cannot be un-injected"
+                    );
+                    refused.insert(key, message);
+                }
+            }
+        }
+        refused
+    }
+
+    /// Whether a workload without our variables rolls out.
+    pub(super) fn rolls(&self, me: &ProfileRef, key: &Key) -> bool {
+        let workload = self.workloads.get(&me.namespace, key);
+        workload.is_some_and(|workload| {
+            workload.record.is_none() && self.known(&workload) == Rollout::Rolling
+        })
+    }
+
+    fn held(&self, profile: &ProfileRef) -> Vec<Arc<Workload>> {
+        let mut held = self.workloads.of(&profile.namespace);
+        held.retain(|workload| {
+            workload
+                .record
+                .as_ref()
+                .is_some_and(|record| record.profile == profile.name)
+        });
+        held
+    }
+}
