@@ -21,7 +21,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: programs ## Run every test, on a real control plane (first time: builds it, 10 to 15 minutes)
-	$(CARGO) build --locked -p tracewright
+	$(CARGO) build --locked --workspace --bin tracewright
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 demo: programs ## Show the whole main job, without an AWS account (KEEP=1 leaves it running)

@@ -122,8 +122,8 @@ TEXT
 
 heading 'Build what is not built yet'
 tests/cluster/build.sh control-plane | indented
-cargo build --locked -p tracewright -p aws-emulator -p tracewright-tests \
-  --bin tracewright --bin aws-emulator --bin control-plane --bin demo-aws 2>&1 | indented
+# With the features of the whole workspace, as for the tests: dependencies are then built once for both.
+cargo build --locked --workspace --bin tracewright --bin aws-emulator --bin control-plane --bin demo-aws 2>&1 | indented
 built=$((SECONDS - started))
 
 heading 'Start a control plane, an AWS and the operator'

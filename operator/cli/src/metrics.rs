@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,7 +15,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::aws::Account;
 use crate::aws::inventory::Traffic;
 
 type Seconds = Counter<f64, AtomicU64>;
@@ -69,11 +68,15 @@ struct QuotaLabel {
     region: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RuleLabel {
-    account: String,
-    region: String,
-    rule: String,
+/// A sampling rule of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct RuleLabel {
+    /// The account's id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The rule's name.
+    pub rule: String,
 }
 
 /// How many different error codes of AWS get a label of their own; the rest is `Other`.
@@ -292,19 +295,14 @@ impl Metrics {
 
     /// Requests that matched the rules of profiles. Rules that no profile declares any more are forgotten, so AWS's quota
     /// bounds their number.
-    pub fn rule_traffic(&self, rules: &[(Arc<Account>, String, Traffic)]) {
+    pub fn rule_traffic(&self, rules: &[(RuleLabel, Traffic)]) {
         self.rule_requests.clear();
         self.rule_sampled.clear();
-        for (account, rule, traffic) in rules {
-            let label = RuleLabel {
-                account: account.id.clone(),
-                region: account.region.clone(),
-                rule: rule.clone(),
-            };
+        for (label, traffic) in rules {
             self.rule_requests
-                .get_or_create(&label)
+                .get_or_create(label)
                 .set(traffic.requests);
-            self.rule_sampled.get_or_create(&label).set(traffic.sampled);
+            self.rule_sampled.get_or_create(label).set(traffic.sampled);
         }
     }
 

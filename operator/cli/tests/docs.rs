@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracewright::args::{Program, grammar};
+use tracewright::aws::inventory::Traffic;
 use tracewright::lint::{self, Source};
-use tracewright::metrics::Metrics;
+use tracewright::metrics::{Metrics, RuleLabel};
 use tracewright_xray::contract::metric;
 
 fn root() -> PathBuf {
@@ -98,7 +99,16 @@ fn scraped() -> Described {
     metrics.leads(true);
     metrics.watch_age("Namespace", second);
     metrics.quota_used("groups", "123456789012", "us-east-1", 0.5);
-    metrics.rule_traffic("123456789012", "us-east-1", "Cruddur", 10, 1);
+    let rule = RuleLabel {
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        rule: "Cruddur".to_owned(),
+    };
+    let traffic = Traffic {
+        requests: 10,
+        sampled: 1,
+    };
+    metrics.rule_traffic(&[(rule, traffic)]);
     metrics.census(
         &[("Ready".into(), "True".into(), 1)],
         &[("Group", "Synced".into(), 1)],

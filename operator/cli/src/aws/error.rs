@@ -89,28 +89,27 @@ impl fmt::Display for AwsError {
             return write!(f, "{}: {}", self.operation, self.message);
         }
         write!(f, "{} failed: {}", self.operation, self.code)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        match self.kind {
-            ErrorKind::CredentialsMissing => write!(
-                f,
-                ". Give the operator credentials (IRSA, Pod Identity or a Secret), or check that they have not expired"
-            ),
+        let remedy = match self.kind {
+            ErrorKind::CredentialsMissing => {
+                "Give the operator credentials (IRSA, Pod Identity or a Secret), or check that they have not expired"
+            }
             ErrorKind::AccessDenied => {
-                write!(
-                    f,
-                    ". Allow this action in the IAM policy of the operator or of spec.aws.roleArn"
-                )
+                "Allow this action in the IAM policy of the operator or of spec.aws.roleArn"
             }
             ErrorKind::Unreachable => {
-                write!(
-                    f,
-                    ". Check the network, the region and the AWS endpoint; it is tried again"
-                )
+                "Check the network, the region and the AWS endpoint; it is tried again"
             }
-            _ => Ok(()),
+            _ => "",
+        };
+        // Some messages of AWS end with a full stop, others do not.
+        let message = self.message.trim_end_matches('.');
+        if !message.is_empty() {
+            write!(f, ": {message}")?;
         }
+        if remedy.is_empty() {
+            return Ok(());
+        }
+        write!(f, ". {remedy}")
     }
 }
 

@@ -3,7 +3,7 @@
 //! Readers ask for a picture that is no older than a moment and share one fetch. The operator's own writes are carried
 //! into the picture as they happen, so the next reader sees them without another call.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use tracewright_core::plan::Step;
 const WRITE_MEMORY: Duration = Duration::from_secs(60);
 /// How many writes are kept at most.
 const MAX_WRITES: usize = 10_000;
+/// Refused creations that are remembered at most.
+const MAX_REFUSED: usize = 1_000;
 /// An object that is older than this was not made by a create of ours whose answer got lost.
 const YOUNG: Duration = Duration::from_secs(600);
 
@@ -127,10 +129,41 @@ impl Inventory {
         }
     }
 
+    /// Forgets log groups that nobody has looked at since `before`, and tags of what is no longer there.
+    pub fn prune(&self, before: Instant) {
+        let mut picture = self.lock();
+        let Picture {
+            objects,
+            log_groups_at,
+            created,
+            tags,
+            ..
+        } = &mut *picture;
+        log_groups_at.retain(|_, at| *at >= before);
+        objects
+            .log_groups
+            .retain(|name, _| log_groups_at.contains_key(name));
+        created.retain(|(kind, name), _| {
+            *kind != Kind::LogGroup || objects.log_groups.contains_key(name)
+        });
+        let there: HashSet<&String> = objects
+            .groups
+            .values()
+            .map(|seen| &seen.arn)
+            .chain(objects.rules.values().map(|seen| &seen.arn))
+            .chain(objects.log_groups.values().map(|seen| &seen.arn))
+            .collect();
+        tags.retain(|arn, _| there.contains(arn));
+    }
+
     /// AWS refused to create an object; for how long it has.
     pub fn refused_for(&self, kind: Kind, name: &str) -> Duration {
         let now = Instant::now();
         let mut picture = self.lock();
+        if picture.refused.len() >= MAX_REFUSED {
+            // Those that are still refused begin anew.
+            picture.refused.clear();
+        }
         let since = picture
             .refused
             .entry((kind, name.to_owned()))

@@ -1,6 +1,8 @@
 //! The inventory's slower half: tags, read once per object, and again on a cycle of their own.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::TagFilter;
 use futures::future::try_join_all;
@@ -43,7 +45,8 @@ impl Account {
                     };
                     let due = picture.tags.get(arn).is_none_or(|entry| {
                         not_before.is_some_and(|at| entry.read_at < at)
-                            || now.duration_since(entry.read_at) >= settings.tag_drift_interval
+                            || now.duration_since(entry.read_at)
+                                >= spread(arn, settings.tag_drift_interval)
                             || (matches!(
                                 picture.tags_of(*kind, name, arn, settings),
                                 tracewright_core::observed::Tags::Settling
@@ -256,5 +259,30 @@ impl Account {
             .iter()
             .map(|name| (Kind::LogGroup, name.clone()));
         groups.chain(rules).chain(logs).collect()
+    }
+}
+
+/// When the tags of an object are read again: within the last quarter of the tag cycle, at a time of the object's own, so
+/// that what was read together at a start is not read together for ever.
+fn spread(arn: &str, interval: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    arn.hash(&mut hasher);
+    interval - (interval / 1024) * (hasher.finish() % 256) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_again_within_the_last_quarter_of_the_cycle_and_not_all_at_once() {
+        let interval = Duration::from_secs(6 * 3600);
+        let times: BTreeSet<Duration> = (0..1000)
+            .map(|number| spread(&format!("arn:{number}"), interval))
+            .collect();
+        let bounds = interval * 3 / 4..=interval;
+        assert!(times.iter().all(|time| bounds.contains(time)), "{times:?}");
+        assert!(times.len() > 200, "{} different times", times.len());
+        assert!(spread("arn", Duration::MAX) > interval);
     }
 }

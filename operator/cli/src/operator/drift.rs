@@ -17,6 +17,9 @@ const TURN: &str = "(drift)";
 /// The first check comes soon after a start: it finds what was left behind while the operator was away.
 const FIRST: Duration = Duration::from_secs(2);
 
+/// What no reconcile could use for so long is forgotten.
+const UNUSED: Duration = Duration::from_secs(3600);
+
 /// Checks until cancelled.
 pub(super) async fn run(
     context: Arc<Context>,
@@ -77,6 +80,9 @@ async fn check(
             if let Err(error) = account.observe(&marked, began, TURN).await {
                 warn!(account = account.id, region = account.region, %error, "marked log groups could not be read");
             }
+        }
+        if let Some(before) = began.checked_sub(context.drift_interval * 2 + UNUSED) {
+            account.inventory.prune(before);
         }
         // Tags tell what was left behind; each object's are read once, and again on the tag cycle.
         if let Err(error) = account.read_tags(&account.taggable(), None, TURN).await {

@@ -1,7 +1,6 @@
 //! TrafficSeen: does any client match the profile's sampling rules?
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::crd::status::ItemState;
@@ -12,6 +11,7 @@ use tracewright_xray::contract::condition::{self, reason};
 use super::context::Context;
 use crate::aws::Account;
 use crate::aws::inventory::Traffic;
+use crate::metrics::RuleLabel;
 
 /// The condition TrafficSeen. Once true it stays so while the profile's generation does: AWS only tells of the last
 /// minutes, and a quiet night is no news.
@@ -51,9 +51,9 @@ pub(super) fn fact(profile: &ObservabilityProfile, desired: &Desired, account: &
 }
 
 /// Requests that matched the rules of all profiles, for the metrics.
-pub(super) fn of_all_rules(context: &Context) -> Vec<(Arc<Account>, String, Traffic)> {
+pub(super) fn of_all_rules(context: &Context) -> Vec<(RuleLabel, Traffic)> {
     let accounts = context.accounts.all();
-    let mut rules: BTreeMap<(String, String, String), Arc<Account>> = BTreeMap::new();
+    let mut rules = BTreeMap::new();
     for profile in context.world.profiles.state() {
         let Some(status) = &profile.status else {
             continue;
@@ -63,22 +63,18 @@ pub(super) fn of_all_rules(context: &Context) -> Vec<(Arc<Account>, String, Traf
                 && status.region.as_ref() == Some(&account.region)
         });
         let Some(account) = reached else { continue };
-        for rule in &status.sampling_rules {
-            if rule.state != ItemState::Retained {
-                let key = (
-                    account.id.clone(),
-                    account.region.clone(),
-                    rule.name.clone(),
-                );
-                rules.insert(key, account.clone());
-            }
-        }
+        let declared = status
+            .sampling_rules
+            .iter()
+            .filter(|rule| rule.state != ItemState::Retained);
+        rules.extend(declared.map(|rule| {
+            let label = RuleLabel {
+                account: account.id.clone(),
+                region: account.region.clone(),
+                rule: rule.name.clone(),
+            };
+            (label, account.inventory.traffic(&rule.name))
+        }));
     }
-    rules
-        .into_iter()
-        .map(|((_, _, rule), account)| {
-            let traffic = account.inventory.traffic(&rule);
-            (account, rule, traffic)
-        })
-        .collect()
+    rules.into_iter().collect()
 }

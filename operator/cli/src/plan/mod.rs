@@ -59,7 +59,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An account cannot be read.
-    #[error("the AWS account of the profile {profile} cannot be read: {} failed: {}: {}{}", error.operation, error.code, error.message, remedy(error.kind))]
+    #[error("the AWS account of the profile {profile} cannot be read: {} failed: {}: {}{}", error.operation, error.code, error.message.trim_end_matches('.'), remedy(error.kind))]
     Account {
         /// The profile.
         profile: ProfileRef,

@@ -259,7 +259,7 @@ fn sentences(messages: impl Iterator<Item = String>) -> String {
     let mut text = all
         .iter()
         .take(MAX_SENTENCES)
-        .cloned()
+        .map(|sentence| sentence.trim_end_matches('.'))
         .collect::<Vec<_>>()
         .join(". ");
     if all.len() > MAX_SENTENCES {
