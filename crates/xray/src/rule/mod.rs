@@ -139,7 +139,7 @@ impl SamplingRule {
 ///
 /// | | X-Ray SDKs | OpenTelemetry samplers |
 /// |---|---|---|
-/// | patterns | without regard to case | with regard to case |
+/// | patterns | without regard to case | with regard to case (Node.js: without) |
 /// | a request without a value | every pattern matches | only `*` matches |
 /// | an empty value | as no value | a text like others |
 /// | `ResourceARN` other than `*`, `Attributes` | the rule is ignored | evaluated |
@@ -147,7 +147,8 @@ impl SamplingRule {
 /// | `ServiceName` is compared with | the segment's name, which dynamic naming changes | `service.name` |
 ///
 /// Read from `aws-xray-sdk` 2.15 for Python (`core/sampling`, `core/utils/search_pattern.py`) and from the remote
-/// samplers of OpenTelemetry Python and Go for AWS.
+/// samplers of OpenTelemetry Python, Go and Node.js for AWS. Tests replay the answers of the first and of its sibling for
+/// Node.js, and of OpenTelemetry Python's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     /// The X-Ray SDKs, and this project's telemetry library.
