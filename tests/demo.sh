@@ -25,7 +25,7 @@ heading() {
 
 say() { printf '   %s\n' "$@"; }
 
-indented() { sed 's/^/   /'; }
+indented() { sed -u 's/^/   /'; }
 
 # Shows a command as somebody would type it, and what it prints.
 show() {

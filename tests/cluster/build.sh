@@ -79,12 +79,13 @@ kwok_stages() {
   done
 }
 
+is_current() {
+  [ -x "$bin/$1" ] && [ "$(cat "$bin/$1.stamp" 2>/dev/null)" = "$(fingerprint "$2" "$3")" ]
+}
+
 build() {
-  local name=$1 module=$2 package=$3 usual=$4 stamp started=$SECONDS log=$bin/.$1.log
-  stamp=$(fingerprint "$module" "$package")
-  if [ -x "$bin/$name" ] && [ "$(cat "$bin/$name.stamp" 2>/dev/null)" = "$stamp" ]; then
-    return
-  fi
+  local name=$1 module=$2 package=$3 usual=$4 started=$SECONDS log=$bin/.$1.log
+  if is_current "$name" "$module" "$package"; then return; fi
   need go 'install Go 1.26 or newer (an older Go from 1.21 on fetches it by itself)'
   printf '%-24s building (about %d s with cold caches)\n' "$name" "$usual"
   # The lock is not for the compiler: it would outlive this script with it. The new file replaces the old one at once,
@@ -99,7 +100,7 @@ build() {
     fail "$name could not be built; the lines above are the end of $log"
   fi
   mv "$bin/.$name.new" "$bin/$name"
-  printf '%s\n' "$stamp" >"$bin/$name.stamp"
+  fingerprint "$module" "$package" >"$bin/$name.stamp"
   rm -f "$log"
   printf '%-24s built in %d s\n' "$name" $((SECONDS - started))
 }
@@ -112,11 +113,17 @@ need sha256sum 'install coreutils'
 mkdir -p "$bin" || fail "the folder $bin cannot be made; set TRACEWRIGHT_CACHE to one that can be written"
 rows=$(chosen "${@:-control-plane}")
 
-# Two builds at once would take twice the memory for the same packages.
-exec 9>"$cache/build.lock"
-flock -n 9 || { echo "another build is running; waiting for it" && flock 9; }
-
+missing=
 while read -r name _ module package usual; do
-  build "$name" "$module" "$package" "$usual" </dev/null
+  is_current "$name" "$module" "$package" || missing+="$name $module $package $usual"$'\n'
 done <<<"$rows"
+
+if [ -n "$missing" ]; then
+  # Two builds at once would take twice the memory for the same packages.
+  exec 9>"$cache/build.lock"
+  flock -n 9 || { echo "another build is running; waiting for it" && flock 9; }
+  while read -r name module package usual; do
+    build "$name" "$module" "$package" "$usual" </dev/null
+  done < <(printf %s "$missing")
+fi
 printf 'programs are in %s: %s\n' "$bin" "$(cut -d ' ' -f 1 <<<"$rows" | tr '\n' ' ')"
