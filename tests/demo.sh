@@ -93,7 +93,11 @@ keep() {
   printf '\n%sEverything is still running (KEEP=1).%s In another terminal:\n' "$bold" "$plain"
   say "export KUBECONFIG=$KUBECONFIG PATH=$path_added:\$PATH" \
     "export AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL AWS_REGION=$AWS_REGION AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY" \
-    'kubectl apply -f examples/cruddur.yaml; kubectl get obsp -A; tracewright plan examples/cruddur.yaml; demo-aws list' \
+    '# The log group that stayed is nobody'"'"'s: a cluster admin allows the namespace to take it over, and the profile says so.' \
+    'kubectl annotate namespace cruddur tracewright.dev/allow-adopt=cruddur' \
+    'kubectl apply -f examples/cruddur.yaml' \
+    "kubectl patch obsp cruddur --type json -p '[{\"op\": \"add\", \"path\": \"/spec/logs/groups/0/adoptionPolicy\", \"value\": \"Adopt\"}]'" \
+    'kubectl wait --for=condition=Ready obsp/cruddur; kubectl describe obsp cruddur; demo-aws list' \
     "logs are in $folder"
   say "to stop it: kill ${pids[*]}; rm -rf $folder"
 }
@@ -215,7 +219,8 @@ say 'The group and the rule are gone; the log group stays, because events are lo
 demo-aws list | indented
 say 'Variables of the Deployment backend-flask:'
 kubectl get deployment backend-flask -o go-template="$variables" | indented
-say "Objects of the receiver: $(kubectl get deployments,services,configmaps -l tracewright.dev/profile=cruddur -o name | wc -l)"
+receiver_is_gone() { [ -z "$(kubectl get deployments,services,configmaps -l tracewright.dev/profile=cruddur -o name)" ]; }
+await 'the receiver went with the profile' receiver_is_gone
 if listed 'sampling rule' || listed 'X-Ray group'; then fail 'the group and the rule are gone'; fi
 listed '(nobody)' || fail 'the log group stays, and is nobody'"'"'s'
 
