@@ -32,7 +32,7 @@ control-plane: programs ## Run a control plane for kubectl until Ctrl-C
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
 	$(CARGO) build --release --locked -p tracewright -p tracewright-tests --bins
-	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet); do \
+	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet memory); do \
 	  echo "== $$name"; $(CARGO) run --quiet --release --locked -p tracewright-tests --bin $$name || exit 1; \
 	done
 

@@ -1,7 +1,7 @@
 //! A cluster that knows the resource, an AWS of its own, and a namespace: where one operator and its replicas work.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -115,7 +115,7 @@ impl Installation {
         room: SemaphorePermit<'static>,
     ) -> Result<Self> {
         let namespace = Namespace::create(&control_plane, "team").await?;
-        let kubeconfig = admit(&control_plane, &namespace).await?;
+        let kubeconfig = admit(&control_plane, &namespace, ACCOUNT).await?;
         let aws = Aws::start()?;
         Ok(Self {
             control_plane: Some(control_plane),
@@ -148,14 +148,37 @@ impl Installation {
         self.control_plane.as_ref().expect("only drop takes it")
     }
 
+    /// The control plane, to stop and start its components. It is not handed to another test afterwards.
+    ///
+    /// # Panics
+    /// Never: it is there until this is dropped.
+    pub fn control_plane_mut(&mut self) -> &mut ControlPlane {
+        self.reusable = false;
+        self.control_plane.as_mut().expect("only drop takes it")
+    }
+
     /// An operator with its Lease in [`Installation::namespace`] that looks for drift only when it is asked to.
     #[must_use]
     pub fn operator(&self) -> Launch {
-        Launch::new(&self.kubeconfig)
+        // One that is killed and started again is the same replica, and need not wait for its own Lease.
+        self.launch(&self.kubeconfig, "operator-0")
+    }
+
+    /// The same operator as a replica of this name, with a service account of this name, so that its requests can be told
+    /// from those of others.
+    ///
+    /// # Errors
+    /// The API server refuses the service account.
+    pub async fn replica(&self, name: &str) -> Result<Launch> {
+        let kubeconfig = admit(self.control_plane(), &self.namespace, name).await?;
+        Ok(self.launch(&kubeconfig, name))
+    }
+
+    fn launch(&self, kubeconfig: &Path, replica: &str) -> Launch {
+        Launch::new(kubeconfig)
             .aws(&self.aws)
             .env("POD_NAMESPACE", self.namespace.name())
-            // One that is killed and started again is the same replica, and need not wait for its own Lease.
-            .env("POD_NAME", "operator-0")
+            .env("POD_NAME", replica)
             .env("TRACEWRIGHT_CLUSTER_NAME", CLUSTER)
             .env("TRACEWRIGHT_DRIFT_INTERVAL", "1h")
             .env("TRACEWRIGHT_TAG_SETTLE_TIME", "1s")
@@ -164,7 +187,32 @@ impl Installation {
     /// Who the operator is to the API server.
     #[must_use]
     pub fn operator_user(&self) -> String {
-        format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name())
+        self.user(ACCOUNT)
+    }
+
+    /// Who a replica is to the API server.
+    #[must_use]
+    pub fn user(&self, replica: &str) -> String {
+        format!("system:serviceaccount:{}:{replica}", self.namespace.name())
+    }
+
+    /// Takes all rights away from the operator.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn revoke(&self) -> Result<()> {
+        let bindings: Api<ClusterRoleBinding> = Api::all(self.namespace.client());
+        let name = binding(&self.namespace, ACCOUNT);
+        bindings.delete(&name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Gives them back.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn grant(&self) -> Result<()> {
+        grant(&self.namespace, ACCOUNT).await
     }
 
     /// The same operator, with an AWS that takes as many calls a second as come.
@@ -211,31 +259,44 @@ impl Drop for Installation {
     }
 }
 
-/// The operator's own service account, so that its requests can be told from the test's. What it is allowed to do is not
-/// the matter here: everything.
-async fn admit(control_plane: &ControlPlane, namespace: &Namespace) -> Result<PathBuf> {
-    let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": ACCOUNT}}))?;
+/// A service account for an operator, so that its requests can be told from the test's. What it is allowed to do is not the
+/// matter here: everything.
+async fn admit(
+    control_plane: &ControlPlane,
+    namespace: &Namespace,
+    account: &str,
+) -> Result<PathBuf> {
+    let wanted: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": account}}))?;
     namespace
         .api()
-        .create(&PostParams::default(), &account)
+        .create(&PostParams::default(), &wanted)
         .await?;
-    let binding: ClusterRoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": namespace.name()},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace.name()}],
-    }))?;
-    Api::all(namespace.client())
-        .create(&PostParams::default(), &binding)
-        .await?;
+    grant(namespace, account).await?;
     let operator: Api<v1::Namespace> =
-        Api::all(control_plane.client_as(namespace.name(), ACCOUNT).await?);
+        Api::all(control_plane.client_as(namespace.name(), account).await?);
     eventually(SHORT, "the operator's rights are in force", async || {
         operator.get("kube-system").await
     })
     .await?;
     Ok(control_plane
-        .kubeconfig_as(namespace.name(), ACCOUNT)
+        .kubeconfig_as(namespace.name(), account)
         .await?)
+}
+
+fn binding(namespace: &Namespace, account: &str) -> String {
+    format!("{}-{account}", namespace.name())
+}
+
+async fn grant(namespace: &Namespace, account: &str) -> Result<()> {
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": binding(namespace, account)},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace.name()}],
+    }))?;
+    Api::all(namespace.client())
+        .create(&PostParams::default(), &binding)
+        .await?;
+    Ok(())
 }
 
 /// Applies a profile, as `kubectl apply --server-side` does.

@@ -19,6 +19,7 @@
 
 pub mod aws;
 mod cache;
+pub mod collector;
 pub mod control_plane;
 mod eventually;
 pub mod installation;

@@ -7,5 +7,6 @@ mod emulator;
 mod lifecycle;
 mod operator;
 mod resource;
+mod runtime;
 mod smoke;
 mod validation;

@@ -4,7 +4,7 @@
 //! monotonic clock. Others wait until nothing has changed, by theirs, for as long as the holder's entry says: ten seconds.
 //! Clocks of different machines are never compared.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracewright_xray::contract::name;
 use tracing::{info, warn};
@@ -25,10 +26,21 @@ const DURATION: Duration = Duration::from_secs(10);
 const VALIDITY: Duration = Duration::from_secs(6);
 /// How often a holder renews and others look.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How long a look at the lease may take: an API server that does not answer must not keep the loop from noticing that
+/// the permit has ended.
+const ATTEMPT_TIME: Duration = Duration::from_secs(3);
+/// How long a write to the API server may outlast the right to begin one. With [`VALIDITY`] less than [`DURATION`].
+const GRACE: Duration = Duration::from_millis(3500);
 
 /// The right to write, asked for before each write.
 #[derive(Clone, Debug)]
-pub struct Permit(Option<Arc<Mutex<Option<Instant>>>>);
+pub struct Permit(Option<watch::Receiver<Option<Instant>>>);
+
+/// A permit, and what gives and takes it: until when a write may begin.
+pub(crate) fn permit() -> (watch::Sender<Option<Instant>>, Permit) {
+    let (holder, until) = watch::channel(None);
+    (holder, Permit(Some(until)))
+}
 
 impl Permit {
     /// The right of a program that runs once and alone.
@@ -37,24 +49,30 @@ impl Permit {
         Self(None)
     }
 
-    fn leased() -> Self {
-        Self(Some(Arc::default()))
-    }
-
     /// Whether a write may begin now.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.0.as_ref().is_none_or(|until| {
-            until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_some_and(|until| Instant::now() < until)
-        })
+        self.0
+            .as_ref()
+            .is_none_or(|until| until.borrow().is_some_and(|until| Instant::now() < until))
     }
 
-    fn set(&self, until: Option<Instant>) {
-        if let Some(cell) = &self.0 {
-            *cell.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    /// Waits until a write that has begun must end, because another replica may begin. Renewals put it off.
+    pub(crate) async fn ended(&self) {
+        let Some(mut until) = self.0.clone() else {
+            return std::future::pending().await;
+        };
+        loop {
+            let Some(end) = *until.borrow_and_update() else {
+                return;
+            };
+            tokio::select! {
+                () = sleep_until(end + GRACE) => return,
+                // An elector that is gone renews no more.
+                changed = until.changed() => if changed.is_err() {
+                    return sleep_until(end + GRACE).await;
+                },
+            }
         }
     }
 }
@@ -63,6 +81,7 @@ impl Permit {
 pub struct Elector {
     api: Api<Lease>,
     identity: String,
+    holder: watch::Sender<Option<Instant>>,
     permit: Permit,
     metrics: Arc<Metrics>,
     /// What the lease last looked like, and since when it has.
@@ -74,10 +93,12 @@ impl Elector {
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: String, metrics: Arc<Metrics>) -> Self {
         let api = Api::namespaced(client, namespace);
+        let (holder, permit) = permit();
         Self {
             api,
             identity,
-            permit: Permit::leased(),
+            holder,
+            permit,
             metrics,
             seen: None,
         }
@@ -89,19 +110,20 @@ impl Elector {
         self.permit.clone()
     }
 
-    /// Renews or waits until cancelled, and then gives the lease back. `gained` is told each time the lease is gained.
-    pub async fn run(
-        mut self,
-        cancelled: CancellationToken,
-        gained: tokio::sync::watch::Sender<u64>,
-    ) {
+    /// Renews or waits until it is told to resign, and then gives the lease back. `gained` is told each time the lease is
+    /// gained.
+    pub async fn run(mut self, resign: CancellationToken, gained: watch::Sender<u64>) {
         let mut held = false;
         loop {
             let began = Instant::now();
-            match self.attempt().await {
-                Ok(true) => self.permit.set(Some(began + VALIDITY)),
-                Ok(false) => self.permit.set(None),
-                Err(error) => warn!(%error, "the lease could not be renewed"),
+            match timeout(ATTEMPT_TIME, self.attempt()).await {
+                Ok(Ok(true)) => drop(self.holder.send_replace(Some(began + VALIDITY))),
+                Ok(Ok(false)) => drop(self.holder.send_replace(None)),
+                Ok(Err(error)) => warn!(%error, "the lease could not be renewed"),
+                Err(_) => warn!(
+                    "the lease could not be renewed: no answer from the API server within {} s",
+                    ATTEMPT_TIME.as_secs()
+                ),
             }
             let holds = self.permit.holds();
             self.metrics.leads(holds);
@@ -121,14 +143,20 @@ impl Elector {
                 }
             }
             tokio::select! {
-                () = cancelled.cancelled() => break,
+                () = resign.cancelled() => break,
                 () = tokio::time::sleep(PERIOD) => {}
             }
         }
-        self.permit.set(None);
+        self.holder.send_replace(None);
         self.metrics.leads(false);
-        if let Err(error) = self.release().await {
-            warn!(%error, "the lease could not be given back; others wait until it expires");
+        match timeout(ATTEMPT_TIME, self.release()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(%error, "the lease could not be given back; others wait until it expires");
+            }
+            Err(_) => {
+                warn!("the lease could not be given back in time; others wait until it expires")
+            }
         }
     }
 

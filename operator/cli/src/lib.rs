@@ -5,6 +5,7 @@ pub mod args;
 pub mod aws;
 pub mod cluster;
 pub mod commands;
+pub mod guard;
 pub mod lease;
 pub mod lint;
 pub mod metrics;

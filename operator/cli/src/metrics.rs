@@ -1,6 +1,7 @@
 //! The operator's metrics, in the OpenMetrics text format. No label holds the name of a Kubernetes object, so their
 //! number is bounded whatever the cluster holds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tracewright_core::identity::Kind;
 
 use crate::aws::inventory::Traffic;
 
@@ -79,6 +81,46 @@ pub struct RuleLabel {
     pub rule: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabel {
+    bound: &'static str,
+}
+
+/// A bound of which it is counted how often it was reached. (Others show in metrics of their own.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Requests for reconciles that wait.
+    Requests,
+    /// Remembered look-ups of ConfigMaps and Secrets.
+    Lookups,
+    /// Receivers of which those who ask at the same time share an answer.
+    Receivers,
+}
+
+impl Bound {
+    const ALL: [Self; 3] = [Self::Requests, Self::Lookups, Self::Receivers];
+
+    fn label(self) -> BoundLabel {
+        let bound = match self {
+            Self::Requests => "requests",
+            Self::Lookups => "lookups",
+            Self::Receivers => "receivers",
+        };
+        BoundLabel { bound }
+    }
+}
+
+/// What the world looks like, counted from the profiles' status.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// Profiles by condition and its status.
+    pub profiles: BTreeMap<(String, String), i64>,
+    /// AWS objects by kind and state.
+    pub objects: BTreeMap<(&'static str, String), i64>,
+    /// Workloads by state.
+    pub workloads: BTreeMap<&'static str, i64>,
+}
+
 /// How many different error codes of AWS get a label of their own; the rest is `Other`.
 const MAX_CODES: usize = 64;
 
@@ -101,7 +143,10 @@ pub struct Metrics {
     orphans: Counter,
     leader: Number,
     watch_age: Family<KindLabel, Ratio>,
+    bounds_reached: Family<BoundLabel, Counter>,
     codes: Mutex<Vec<String>>,
+    /// A scrape sees the last census or the next one, never half of it.
+    counting: Mutex<()>,
 }
 
 impl Default for Metrics {
@@ -132,7 +177,9 @@ impl Metrics {
             orphans: Counter::default(),
             leader: Gauge::default(),
             watch_age: Family::default(),
+            bounds_reached: Family::default(),
             codes: Mutex::default(),
+            counting: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -207,10 +254,29 @@ impl Metrics {
             metrics.watch_age.clone(),
         );
         registry.register(
+            "bounds_reached",
+            "How often something found no room or was dropped at a bound",
+            metrics.bounds_reached.clone(),
+        );
+        registry.register(
             "build",
             "The running version",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
+        // A counter that is not there before it counts hides its first increase.
+        for kind in Kind::ALL {
+            let kind = kind.as_str();
+            metrics
+                .drift_repaired
+                .get_or_create(&KindLabel { kind })
+                .inc_by(0);
+        }
+        for bound in Bound::ALL {
+            metrics
+                .bounds_reached
+                .get_or_create(&bound.label())
+                .inc_by(0);
+        }
         Self {
             registry,
             ..metrics
@@ -220,6 +286,7 @@ impl Metrics {
     /// The text for a scrape.
     #[must_use]
     pub fn encode(&self) -> String {
+        let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             // Writing into a string fails only if an encoder does; a scrape then shows it.
@@ -296,6 +363,7 @@ impl Metrics {
     /// Requests that matched the rules of profiles. Rules that no profile declares any more are forgotten, so AWS's quota
     /// bounds their number.
     pub fn rule_traffic(&self, rules: &[(RuleLabel, Traffic)]) {
+        let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         self.rule_requests.clear();
         self.rule_sampled.clear();
         for (label, traffic) in rules {
@@ -306,35 +374,36 @@ impl Metrics {
         }
     }
 
-    /// How many profiles have which condition, how many objects are in which state, how many workloads too.
-    pub fn census(
-        &self,
-        conditions: &[(String, String, i64)],
-        objects: &[(&'static str, String, i64)],
-        workloads: &[(&'static str, i64)],
-    ) {
+    /// Something found no room, or was dropped.
+    pub fn bound_reached(&self, bound: Bound) {
+        self.bounds_reached.get_or_create(&bound.label()).inc();
+    }
+
+    /// Takes the place of the last census.
+    pub fn census(&self, census: Census) {
+        let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Census {
+            profiles,
+            objects,
+            workloads,
+        } = census;
         self.profiles.clear();
-        for (condition, status, count) in conditions {
-            let label = ConditionLabel {
-                condition: condition.clone(),
-                status: status.clone(),
-            };
-            self.profiles.get_or_create(&label).set(*count);
+        for ((condition, status), count) in profiles {
+            self.profiles
+                .get_or_create(&ConditionLabel { condition, status })
+                .set(count);
         }
         self.aws_objects.clear();
-        for (kind, state, count) in objects {
+        for ((kind, state), count) in objects {
             self.aws_objects
-                .get_or_create(&ObjectLabel {
-                    kind,
-                    state: state.clone(),
-                })
-                .set(*count);
+                .get_or_create(&ObjectLabel { kind, state })
+                .set(count);
         }
         self.workloads.clear();
         for (state, count) in workloads {
             self.workloads
                 .get_or_create(&StateLabel { state })
-                .set(*count);
+                .set(count);
         }
     }
 

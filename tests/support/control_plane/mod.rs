@@ -181,6 +181,17 @@ impl ControlPlane {
         self.processes.get(&component)
     }
 
+    /// The same, to pause and resume it.
+    pub fn process_mut(&mut self, component: Component) -> Option<&mut Process> {
+        self.processes.get_mut(&component)
+    }
+
+    /// Where etcd's clients reach it.
+    #[must_use]
+    pub fn etcd_url(&self) -> String {
+        format!("http://{}", self.etcd.address())
+    }
+
     /// Fails when a component that should run has ended.
     ///
     /// # Errors

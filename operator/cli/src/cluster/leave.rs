@@ -124,9 +124,16 @@ impl Cluster {
         Withdrawn { done, message }
     }
 
-    /// Leaves the variables in the workloads and forgets that they are ours.
-    pub async fn release(&self, profile: &ObservabilityProfile) {
+    /// Leaves receiver and variables as they are and forgets that they are ours.
+    ///
+    /// # Errors
+    /// A receiver that would go with its profile cannot be told to stay.
+    pub async fn release(&self, profile: &ObservabilityProfile) -> Result<(), String> {
         let me = reference(profile);
+        self.receivers
+            .release(profile)
+            .await
+            .map_err(|error| error.to_string())?;
         self.queue.forget(&me);
         for workload in self.held(&me) {
             let body = serde_json::json!({"metadata": {
@@ -142,6 +149,7 @@ impl Cluster {
                 tracing::warn!(profile = %me, workload = workload.name, message, "cannot be released");
             }
         }
+        Ok(())
     }
 
     /// Takes variables out of workloads whose profile no longer exists. Returns how many are not done yet.

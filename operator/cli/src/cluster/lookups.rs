@@ -2,7 +2,7 @@
 //! short while. Of Secrets only the keys are kept, and hashes that tell whether values change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -10,6 +10,8 @@ use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 use tracewright_core::env::{Hash, Hasher, SecretKey};
 use tracewright_core::workload::EnvFromSource;
+
+use crate::metrics::{Bound, Metrics};
 
 /// How long an answer is remembered.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -19,6 +21,7 @@ const MAX_ANSWERS: usize = 10_000;
 /// Reads objects by name.
 pub struct Lookups {
     client: Client,
+    metrics: Arc<Metrics>,
     answers: Mutex<HashMap<Place, (Instant, Option<Keys>)>>,
     changes: Mutex<HashMap<(String, SecretKey), Change>>,
 }
@@ -51,9 +54,10 @@ pub struct Secrets {
 impl Lookups {
     /// Nothing read yet.
     #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
+            metrics,
             answers: Mutex::default(),
             changes: Mutex::default(),
         }
@@ -99,6 +103,7 @@ impl Lookups {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (namespace.to_owned(), key.clone());
         if !changes.contains_key(&place) && changes.len() >= MAX_ANSWERS {
+            self.metrics.bound_reached(Bound::Lookups);
             return None;
         }
         let known = changes.entry(place).or_insert(Change { hash, at: None });
@@ -145,6 +150,8 @@ impl Lookups {
         }
         if answers.len() < MAX_ANSWERS {
             answers.insert(place, (Instant::now(), keys.clone()));
+        } else {
+            self.metrics.bound_reached(Bound::Lookups);
         }
         keys
     }

@@ -5,6 +5,7 @@ mod inject;
 mod leave;
 mod lookups;
 mod pods;
+mod proxy;
 mod queue;
 pub mod receiver;
 mod slim;
@@ -27,13 +28,13 @@ use tracewright_core::crd::status::{PlannedChange, WorkloadsStatus};
 use tracewright_core::crd::{Mode, ObservabilityProfile};
 use tracewright_core::identity::ProfileRef;
 use tracewright_core::plan::Note;
-use tracewright_core::receiver::{Defaults, ObjectKind, address, objects};
-use tracewright_core::report::Fact;
+use tracewright_core::receiver::{Defaults, Object, ObjectKind, address, objects};
+use tracewright_core::report::{Fact, Truth};
 use tracewright_core::workload::Workload;
 use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::label;
 
-use self::inject::{Written, secret_notes};
+use self::inject::{Selection, Written, secret_notes};
 use self::leave::Departed;
 pub use self::leave::{Pace, Withdrawn};
 use self::lookups::Lookups;
@@ -42,6 +43,7 @@ use self::receiver::{Check, Receivers};
 use self::store::Workloads;
 use self::write::Writer;
 use crate::lease::Permit;
+use crate::metrics::{Bound, Metrics};
 use crate::operator::watches::Watches;
 use crate::operator::world::{World, reference};
 
@@ -76,6 +78,7 @@ pub struct Cluster {
     lookups: Lookups,
     queue: Queue,
     writer: Writer,
+    metrics: Arc<Metrics>,
     /// Asks for reconciles. Bounded; a full queue means that the profiles are about to be reconciled anyway.
     requests: mpsc::Sender<ObjectRef<ObservabilityProfile>>,
     departed: Departed,
@@ -112,12 +115,14 @@ impl Cluster {
         world: Arc<World>,
         permit: Permit,
         requests: mpsc::Sender<ObjectRef<ObservabilityProfile>>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, reqwest::Error> {
         let workloads: Arc<Workloads> = Arc::default();
         Ok(Self {
             writer: Writer::new(client.clone(), permit.clone(), workloads.clone()),
-            receivers: Receivers::new(client.clone(), settings.check)?,
-            lookups: Lookups::new(client.clone()),
+            receivers: Receivers::new(client.clone(), settings.check, metrics.clone())?,
+            lookups: Lookups::new(client.clone(), metrics.clone()),
+            metrics,
             client,
             settings,
             world,
@@ -205,12 +210,15 @@ impl Cluster {
             self.settings.default_receiver.as_deref(),
         );
         let writes = profile.spec.mode == Mode::Apply && self.permit.holds();
+        let wanted = objects(profile, &defaults);
         let receiver = if writes {
-            let find =
-                |kind, name: &str| self.workloads.get(&me.namespace, &(kind, name.to_owned()));
-            self.receivers
-                .sync(profile, &defaults, receiver_address.as_deref(), find)
-                .await
+            self.receiver(
+                profile,
+                &wanted,
+                receiver_address.as_deref(),
+                region.as_deref(),
+            )
+            .await
         } else {
             Fact::unknown(
                 reason::PREVIEW,
@@ -241,9 +249,14 @@ impl Cluster {
         } else {
             Written::default()
         };
+        let receiver = if writes {
+            self.outgrown(profile, &wanted, &selection, receiver).await
+        } else {
+            receiver
+        };
         let (workloads, injected) = report(&selection.covered, &written.chosen, &written.refused);
         let preview = if profile.spec.mode == Mode::Preview {
-            let mut changes: Vec<PlannedChange> = objects(profile, &defaults)
+            let mut changes: Vec<PlannedChange> = wanted
                 .iter()
                 .map(|object| planned(object.kind, &me.name))
                 .collect();
@@ -267,6 +280,63 @@ impl Cluster {
         }
     }
 
+    /// Brings the receiver where it should be, and says how it is.
+    async fn receiver(
+        &self,
+        profile: &ObservabilityProfile,
+        wanted: &[Object],
+        address: Option<&str>,
+        region: Option<&str>,
+    ) -> Fact {
+        if !wanted.is_empty() && region.is_none() {
+            // Without one neither program starts.
+            return Fact::no(
+                reason::PROGRESSING,
+                "the receiver needs an AWS region: set spec.aws.region, or give the operator a region (--region or AWS_REGION)",
+            );
+        }
+        if let Err(error) = self.receivers.keep(profile, wanted).await {
+            return error.fact();
+        }
+        let namespace = profile.namespace().unwrap_or_default();
+        let find = |kind, name: &str| self.workloads.get(&namespace, &(kind, name.to_owned()));
+        self.receivers.look(profile, wanted, address, find).await
+    }
+
+    /// Removes what is left of another receiver once nothing uses it: where there is a new one it answers, else no
+    /// workload runs with the old address any more.
+    async fn outgrown(
+        &self,
+        profile: &ObservabilityProfile,
+        wanted: &[Object],
+        selection: &Selection,
+        receiver: Fact,
+    ) -> Fact {
+        let me = reference(profile);
+        let in_use = if wanted.is_empty() {
+            selection.covered.iter().any(|one| !one.at_rest())
+                || !selection.leaving.is_empty()
+                || !self
+                    .departed
+                    .rolling(&me, |key| self.rolls(&me, key))
+                    .is_empty()
+        } else {
+            receiver.truth != Truth::True
+        };
+        if in_use {
+            return receiver;
+        }
+        match self.receivers.remove_except(profile, wanted).await {
+            Ok(()) => receiver,
+            Err(error) => error.fact(),
+        }
+    }
+
+    /// Forgets all profiles but those that live.
+    pub fn retain(&self, lives: impl Fn(&ProfileRef) -> bool) {
+        self.receivers.retain(lives);
+    }
+
     /// Waits, for a while after a start, until the first lists of a start are in.
     pub async fn listed(&self) {
         let all = async {
@@ -287,7 +357,9 @@ impl Cluster {
     /// Asks for a reconcile of a profile.
     fn wake(&self, profile: &ProfileRef) {
         let profile = ObjectRef::new(&profile.name).within(&profile.namespace);
-        let _ = self.requests.try_send(profile);
+        if self.requests.try_send(profile).is_err() {
+            self.metrics.bound_reached(Bound::Requests);
+        }
     }
 }
 

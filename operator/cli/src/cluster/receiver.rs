@@ -1,189 +1,193 @@
-//! Receivers: their objects are applied where they differ, taken away where they are no longer wanted, and asked whether
+//! Receivers: their objects are applied where they differ, taken away once nothing uses them any more, and asked whether
 //! they answer.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
 };
 use kube::{Client, ResourceExt};
+use serde_json::json;
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::env::Hasher;
-use tracewright_core::receiver::{self, Defaults, Object, ObjectKind, owned_by};
+use tracewright_core::identity::ProfileRef;
+use tracewright_core::receiver::{Object, ObjectKind, asked_at, owned_by, without_additions};
 use tracewright_core::report::Fact;
 use tracewright_core::rollout::{Rollout, judge};
 use tracewright_core::workload::{Workload, WorkloadKind};
 use tracewright_xray::contract::{condition::reason, name};
 
-/// How long a receiver may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
+use super::proxy::Proxies;
+use crate::metrics::Metrics;
+use crate::operator::world::reference;
 
 /// How it is found out whether a receiver is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Check {
     /// Its proxy answers a request for sampling rules, which also shows that its credentials work.
     Proxy,
-    /// Its pods are available. For an operator that cannot reach pods, for example one outside of the cluster.
+    /// Its pods are available. For an operator that cannot reach receivers, for example one outside of the cluster.
     Pods,
 }
 
 /// Keeps receivers.
 pub(super) struct Receivers {
     client: Client,
-    http: reqwest::Client,
+    proxies: Proxies,
     check: Check,
-    /// What was applied last and what the API server made of it: the object is left alone while both are the same.
-    applied: Mutex<Applied>,
+    kept: Mutex<HashMap<ProfileRef, Kept>>,
 }
 
-/// By namespace, name and kind: the hash of what was applied, and the version that the API server made of it.
-type Applied = HashMap<(String, String, ObjectKind), (String, String)>;
+/// What is known of a receiver's objects.
+#[derive(Default)]
+struct Kept {
+    /// The hash of what was applied last, and the version that the API server made of it: an object is left alone while
+    /// both are the same.
+    applied: BTreeMap<ObjectKind, (String, String)>,
+    /// Kinds of which there is none of ours. Only we make them, so there is no need to look again.
+    absent: BTreeSet<ObjectKind>,
+}
 
 /// Why a receiver could not be kept.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub(super) enum Error {
     #[error(
         "{kind} {name} exists and does not belong to this profile: rename the profile, or remove that object"
     )]
     NameTaken { kind: ObjectKind, name: String },
-    #[error("{kind} {name} cannot be written: {source}")]
+    #[error("{kind} {name} cannot be {done}: {source}")]
     Kubernetes {
         kind: ObjectKind,
         name: String,
+        done: &'static str,
         source: Box<kube::Error>,
     },
 }
 
+impl Error {
+    /// The error as condition ReceiverReady.
+    pub(super) fn fact(&self) -> Fact {
+        let reason = match self {
+            Self::NameTaken { .. } => reason::NAME_TAKEN,
+            Self::Kubernetes { .. } => reason::PROGRESSING,
+        };
+        Fact::no(reason, self.to_string())
+    }
+
+    fn kubernetes(
+        kind: ObjectKind,
+        name: &str,
+        done: &'static str,
+    ) -> impl FnOnce(kube::Error) -> Self {
+        let name = name.to_owned();
+        move |source| Self::Kubernetes {
+            kind,
+            name,
+            done,
+            source: Box::new(source),
+        }
+    }
+}
+
 impl Receivers {
-    pub(super) fn new(client: Client, check: Check) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .no_proxy()
-            .build()?;
+    pub(super) fn new(
+        client: Client,
+        check: Check,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client,
-            http,
+            proxies: Proxies::new(metrics)?,
             check,
-            applied: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
-    /// Brings a profile's receiver where it should be and says how it is. `workload` finds the receiver's own workload
-    /// among the watched ones.
-    pub(super) async fn sync(
+    /// Brings the objects of a profile's receiver where they should be.
+    pub(super) async fn keep(
         &self,
         profile: &ObservabilityProfile,
-        defaults: &Defaults<'_>,
+        objects: &[Object],
+    ) -> Result<(), Error> {
+        for object in objects {
+            self.keep_one(profile, object).await?;
+        }
+        Ok(())
+    }
+
+    /// How a receiver is. `workload` finds its own workload among the watched ones.
+    pub(super) async fn look(
+        &self,
+        profile: &ObservabilityProfile,
+        objects: &[Object],
         address: Option<&str>,
-        workload: impl Fn(WorkloadKind, &str) -> Option<std::sync::Arc<Workload>>,
+        workload: impl Fn(WorkloadKind, &str) -> Option<Arc<Workload>>,
     ) -> Fact {
-        let namespace = profile.namespace().unwrap_or_default();
-        let objects = receiver::objects(profile, defaults);
-        for object in &objects {
-            if let Err(error) = self.keep(profile, &namespace, object).await {
-                let reason = match &error {
-                    Error::NameTaken { .. } => reason::NAME_TAKEN,
-                    Error::Kubernetes { .. } => reason::PROGRESSING,
-                };
-                return Fact::no(reason, error.to_string());
-            }
-        }
-        if let Err(error) = self.remove_except(profile, &namespace, &objects).await {
-            return Fact::no(reason::PROGRESSING, error.to_string());
-        }
         let Some(address) = address else {
             return Fact::yes(reason::NOT_DECLARED, "the profile declares no receiver");
         };
-        if objects.is_empty() {
-            return Fact::yes(reason::EXTERNAL, format!("workloads use {address}"));
-        }
+        let namespace = profile.namespace().unwrap_or_default();
         let name = name::receiver(&profile.name_any());
-        let kind = if objects
-            .iter()
-            .any(|object| object.kind == ObjectKind::DaemonSet)
-        {
-            WorkloadKind::DaemonSet
-        } else {
-            WorkloadKind::Deployment
-        };
-        match workload(kind, &name).map(|workload| judge(&workload, &[])) {
-            Some(Rollout::Complete) => {}
-            Some(Rollout::Failed(evidence)) => {
-                return Fact::no(
-                    reason::PROGRESSING,
-                    format!("{kind} {name} does not get on: {evidence}"),
-                );
-            }
-            _ => {
-                return Fact::no(
-                    reason::PROGRESSING,
-                    format!("{kind} {name} is not available yet"),
-                );
+        let kind = objects.iter().find_map(|object| match object.kind {
+            ObjectKind::Deployment => Some(WorkloadKind::Deployment),
+            ObjectKind::DaemonSet => Some(WorkloadKind::DaemonSet),
+            _ => None,
+        });
+        if let Some(kind) = kind {
+            match workload(kind, &name).map(|workload| judge(&workload, &[])) {
+                Some(Rollout::Complete) => {}
+                Some(Rollout::Failed(evidence)) => {
+                    return Fact::no(
+                        reason::PROGRESSING,
+                        format!("{kind} {name} does not get on: {evidence}"),
+                    );
+                }
+                _ => {
+                    return Fact::no(
+                        reason::PROGRESSING,
+                        format!("{kind} {name} is not available yet"),
+                    );
+                }
             }
         }
-        match self.check {
-            Check::Pods => Fact::yes(
+        let asked = match self.check {
+            Check::Proxy => asked_at(address, &namespace),
+            Check::Pods => None,
+        };
+        if let Some(asked) = &asked
+            && let Err(fact) = self.proxies.ask(asked).await
+        {
+            return fact;
+        }
+        match (kind, asked) {
+            (Some(_), Some(asked)) => {
+                Fact::yes(reason::AVAILABLE, format!("{asked} serves sampling rules"))
+            }
+            (Some(kind), None) => Fact::yes(
                 reason::AVAILABLE,
                 format!("the pods of {kind} {name} are available"),
             ),
-            Check::Proxy => {
-                self.ask(&format!("{name}.{namespace}.svc:{}", name::RECEIVER_PORT))
-                    .await
-            }
-        }
-    }
-
-    async fn ask(&self, address: &str) -> Fact {
-        let url = format!("http://{address}/GetSamplingRules");
-        match self.http.post(&url).body("{}").send().await {
-            Ok(answer) if answer.status().is_success() => Fact::yes(
-                reason::AVAILABLE,
-                format!("{address} serves sampling rules"),
+            (None, Some(asked)) => Fact::yes(
+                reason::EXTERNAL,
+                format!("workloads use {address}, and {asked} serves sampling rules"),
             ),
-            Ok(answer) if matches!(answer.status().as_u16(), 400 | 401 | 403) => Fact::no(
-                reason::PROXY_FORBIDDEN,
-                format!(
-                    "{address} answers {}: give the receiver credentials that allow xray:GetSamplingRules (credentialsSecret, serviceAccountName or serviceAccountAnnotations)",
-                    answer.status()
-                ),
-            ),
-            Ok(answer) => Fact::no(
-                reason::PROXY_UNREACHABLE,
-                format!(
-                    "{address} answers {}: see the log of the receiver's pods",
-                    answer.status()
-                ),
-            ),
-            Err(error) => Fact::no(
-                reason::PROXY_UNREACHABLE,
-                format!(
-                    "{address} does not answer: {}. Check NetworkPolicies between the operator and the receiver",
-                    error.without_url()
-                ),
+            (None, None) => Fact::yes(
+                reason::EXTERNAL,
+                format!("workloads use {address}; it was not asked"),
             ),
         }
     }
 
-    async fn keep(
-        &self,
-        profile: &ObservabilityProfile,
-        namespace: &str,
-        object: &Object,
-    ) -> Result<(), Error> {
-        let name = name::receiver(&profile.name_any());
-        let api = self.api(namespace, object.kind);
-        let failed = |source| Error::Kubernetes {
-            kind: object.kind,
-            name: name.clone(),
-            source: Box::new(source),
-        };
-        let current = api.get_opt(&name).await.map_err(failed)?;
+    async fn keep_one(&self, profile: &ObservabilityProfile, object: &Object) -> Result<(), Error> {
+        let me = reference(profile);
+        let name = name::receiver(&me.name);
+        let api = self.api(&me.namespace, object.kind);
+        let failed = |done| Error::kubernetes(object.kind, &name, done);
+        let current = api.get_opt(&name).await.map_err(failed("read"))?;
         let mut hasher = Hasher::default();
         hasher.text(&object.body.to_string());
         let wanted = hasher.finish().to_string();
-        let place = (namespace.to_owned(), name.clone(), object.kind);
         if let Some(current) = &current {
             let body = serde_json::to_value(current).unwrap_or_default();
             if !owned_by(profile, &body) {
@@ -193,8 +197,14 @@ impl Receivers {
                 });
             }
             let known = (wanted.clone(), version(current));
-            if self.applied().get(&place) == Some(&known) {
+            if self.with(&me, |kept| kept.applied.get(&object.kind) == Some(&known)) {
                 return Ok(());
+            }
+            if let Some(mut patch) = without_additions(&object.body, &body) {
+                patch["metadata"] = json!({"resourceVersion": current.resource_version()});
+                api.patch(&name, &manager(), &Patch::Merge(&patch))
+                    .await
+                    .map_err(failed("written"))?;
             }
         }
         // Forced: the operator alone has a say in the fields that it applies, and takes them back from whoever changed
@@ -203,44 +213,99 @@ impl Receivers {
         let applied = api
             .patch(&name, &params, &Patch::Apply(&object.body))
             .await
-            .map_err(failed)?;
-        self.applied().insert(place, (wanted, version(&applied)));
+            .map_err(failed("written"))?;
+        self.with(&me, |kept| {
+            kept.absent.remove(&object.kind);
+            kept.applied
+                .insert(object.kind, (wanted, version(&applied)));
+        });
         Ok(())
     }
 
     /// Removes the receiver's objects of kinds that are no longer wanted.
-    async fn remove_except(
+    pub(super) async fn remove_except(
         &self,
         profile: &ObservabilityProfile,
-        namespace: &str,
         wanted: &[Object],
     ) -> Result<(), Error> {
-        let name = name::receiver(&profile.name_any());
+        let me = reference(profile);
+        let name = name::receiver(&me.name);
         for kind in ObjectKind::ALL {
-            if wanted.iter().any(|object| object.kind == kind) {
+            if wanted.iter().any(|object| object.kind == kind)
+                || self.with(&me, |kept| kept.absent.contains(&kind))
+            {
                 continue;
             }
-            let api = self.api(namespace, kind);
-            let failed = |source| Error::Kubernetes {
-                kind,
-                name: name.clone(),
-                source: Box::new(source),
-            };
-            let Some(current) = api.get_opt(&name).await.map_err(failed)? else {
-                continue;
-            };
-            if !owned_by(profile, &serde_json::to_value(&current).unwrap_or_default()) {
-                continue;
+            let api = self.api(&me.namespace, kind);
+            if let Some(object) = self.ours(profile, &api, kind).await? {
+                let params = DeleteParams::background().preconditions(kube::api::Preconditions {
+                    uid: object.uid(),
+                    resource_version: None,
+                });
+                match api.delete(&name, &params).await {
+                    Ok(_) => {}
+                    // Gone, or another one by now: the next look tells.
+                    Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+                    Err(error) => return Err(Error::kubernetes(kind, &name, "removed")(error)),
+                }
             }
-            match api.delete(&name, &DeleteParams::background()).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => return Err(failed(error)),
-            }
-            self.applied()
-                .remove(&(namespace.to_owned(), name.clone(), kind));
+            self.with(&me, |kept| {
+                kept.applied.remove(&kind);
+                kept.absent.insert(kind);
+            });
         }
         Ok(())
+    }
+
+    /// Lets the objects outlive the profile: they lose their owner. A profile of the same name takes them up again.
+    pub(super) async fn release(&self, profile: &ObservabilityProfile) -> Result<(), Error> {
+        let me = reference(profile);
+        let name = name::receiver(&me.name);
+        for kind in ObjectKind::ALL {
+            let api = self.api(&me.namespace, kind);
+            let Some(object) = self.ours(profile, &api, kind).await? else {
+                continue;
+            };
+            let uid = profile.uid().unwrap_or_default();
+            let mut owners = object.metadata.owner_references.clone().unwrap_or_default();
+            owners.retain(|owner| owner.uid != uid);
+            let patch = json!({"metadata": {
+                "resourceVersion": object.resource_version(),
+                "ownerReferences": owners,
+            }});
+            match api.patch(&name, &manager(), &Patch::Merge(&patch)).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(Error::kubernetes(kind, &name, "released")(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all profiles but those that live.
+    pub(super) fn retain(&self, lives: impl Fn(&ProfileRef) -> bool) {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|profile, _| lives(profile));
+    }
+
+    /// The object of the receiver's name, if it is the profile's. What may not be read is none of ours: an operator that
+    /// is not to run receivers has no right to.
+    async fn ours(
+        &self,
+        profile: &ObservabilityProfile,
+        api: &Api<DynamicObject>,
+        kind: ObjectKind,
+    ) -> Result<Option<DynamicObject>, Error> {
+        let name = name::receiver(&profile.name_any());
+        let found = match api.get_opt(&name).await {
+            Ok(found) => found,
+            Err(kube::Error::Api(status)) if status.code == 403 => None,
+            Err(error) => return Err(Error::kubernetes(kind, &name, "read")(error)),
+        };
+        Ok(found
+            .filter(|object| owned_by(profile, &serde_json::to_value(object).unwrap_or_default())))
     }
 
     fn api(&self, namespace: &str, kind: ObjectKind) -> Api<DynamicObject> {
@@ -255,18 +320,32 @@ impl Receivers {
         Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
-    fn applied(&self) -> MutexGuard<'_, Applied> {
+    fn with<T>(&self, profile: &ProfileRef, change: impl FnOnce(&mut Kept) -> T) -> T {
         // Only whole entries are put in, so a poisoned map is still usable.
-        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        change(kept.entry(profile.clone()).or_default())
     }
 }
 
-/// What changes when somebody changes what we applied: the generation where there is one, because status changes do not
-/// count; else the resourceVersion.
+fn manager() -> PatchParams {
+    PatchParams {
+        field_manager: Some(name::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+/// What changes when somebody changes what we applied. Where there is a generation it counts instead of the
+/// resourceVersion, because status changes are none of it; the metadata that is ours goes along.
 fn version(object: &DynamicObject) -> String {
     let uid = object.uid().unwrap_or_default();
     match object.metadata.generation {
-        Some(generation) => format!("{uid} generation {generation}"),
+        Some(generation) => {
+            let mut hasher = Hasher::default();
+            hasher.text(
+                &json!([object.metadata.labels, object.metadata.owner_references]).to_string(),
+            );
+            format!("{uid} generation {generation} {}", hasher.finish())
+        }
         None => format!(
             "{uid} version {}",
             object.resource_version().unwrap_or_default()

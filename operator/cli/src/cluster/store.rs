@@ -111,6 +111,7 @@ impl Workloads {
     ) {
         let kind = K::KIND;
         let config = watcher::Config::default().page_size(PAGE_SIZE);
+        let client = watches.client(kind.as_str(), &client);
         let stream = watcher::watcher(Api::<Slim<K>>::all(client), config).default_backoff();
         futures::pin_mut!(stream);
         while let Some(event) = stream.next().await {

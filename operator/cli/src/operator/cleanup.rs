@@ -50,7 +50,16 @@ pub(super) async fn run(
         .and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok())
         .unwrap_or_default();
     if profile.spec.mode == Mode::Suspended {
-        context.cluster.release(profile).await;
+        if let Err(message) = context.cluster.release(profile).await
+            && waited < WITHDRAWAL_TIME
+        {
+            let facts = deleting(AwsFacts::Unobserved(Fact::unknown(
+                reason::PENDING,
+                message,
+            )));
+            status::write(profile, &facts, context).await?;
+            return Ok(Action::requeue(RETRY));
+        }
     } else {
         let pace = if waited < WITHDRAWAL_TIME {
             Pace::InTurn

@@ -1,6 +1,6 @@
 //! What every reconcile shares.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
 use tracewright_core::identity::ProfileRef;
 use tracewright_core::plan::Note;
 
-use super::world::World;
+use super::watches::Watches;
+use super::world::{World, reference};
 use crate::aws::{Accounts, Identity};
 use crate::cluster::Cluster;
 use crate::lease::Permit;
-use crate::metrics::Metrics;
+use crate::metrics::{Bound, Metrics};
 
 /// What every reconcile shares.
 pub struct Context {
@@ -27,6 +28,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// The cluster as the watches show it.
     pub world: Arc<World>,
+    /// How the watches are doing.
+    pub watches: Arc<Watches>,
     /// AWS.
     pub accounts: Accounts,
     /// Workloads and receivers.
@@ -81,11 +84,37 @@ impl Context {
             .remove(profile);
     }
 
-    /// Asks for a reconcile of all profiles.
-    pub fn request_all(&self) {
-        for profile in self.world.references() {
-            // A full queue means that the profiles are about to be reconciled anyway.
-            let _ = self.requests.try_send(profile);
+    /// Asks for a reconcile of a profile.
+    pub fn request(&self, profile: ObjectRef<ObservabilityProfile>) {
+        // A full queue means that the profiles are about to be reconciled anyway; the drift check asks for all again.
+        if self.requests.try_send(profile).is_err() {
+            self.metrics.bound_reached(Bound::Requests);
         }
+    }
+
+    /// Asks for a reconcile of all profiles, as fast as there is room for the requests.
+    pub async fn request_all(&self) {
+        for profile in self.world.references() {
+            if self.requests.send(profile).await.is_err() {
+                // The controller has ended.
+                return;
+            }
+        }
+    }
+
+    /// Forgets all profiles that are gone. (Whoever removes our finalizer by hand takes a profile away unseen.)
+    pub fn forget_gone(&self) {
+        let profiles: HashSet<ProfileRef> = self
+            .world
+            .profiles
+            .state()
+            .iter()
+            .map(|profile| reference(profile))
+            .collect();
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|profile, _| profiles.contains(profile));
+        self.cluster.retain(|profile| profiles.contains(profile));
     }
 }

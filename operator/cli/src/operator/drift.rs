@@ -29,20 +29,22 @@ pub(super) async fn run(
     let mut next = FIRST;
     let mut tags_at: HashMap<(String, String), Instant> = HashMap::new();
     loop {
-        tokio::select! {
-            () = cancelled.cancelled() => return,
-            () = tokio::time::sleep(next) => {}
-        }
-        // The first look at an account needs its first reconcile.
-        let looked = !context.accounts.all().is_empty();
-        next = if looked {
-            jittered(context.drift_interval)
-        } else {
-            FIRST
+        let turn = async {
+            tokio::time::sleep(next).await;
+            // The first look at an account needs its first reconcile.
+            let looked = !context.accounts.all().is_empty();
+            next = if looked {
+                jittered(context.drift_interval)
+            } else {
+                FIRST
+            };
+            if looked && context.permit.holds() {
+                check(&context, tag_interval, &mut tags_at).await;
+                context.request_all().await;
+            }
         };
-        if looked && context.permit.holds() {
-            check(&context, tag_interval, &mut tags_at).await;
-            context.request_all();
+        if cancelled.run_until_cancelled(turn).await.is_none() {
+            return;
         }
     }
 }

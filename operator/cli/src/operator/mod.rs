@@ -12,7 +12,7 @@ mod traffic;
 pub mod watches;
 pub mod world;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,8 +38,9 @@ use crate::aws::Accounts;
 use crate::aws::call::Speed;
 use crate::aws::inventory;
 use crate::cluster::{self, Cluster};
+use crate::guard;
 use crate::lease::Elector;
-use crate::metrics::Metrics;
+use crate::metrics::{Census, Metrics};
 use context::Context;
 use settings::Settings;
 use watches::Watches;
@@ -49,6 +50,9 @@ use world::World;
 const MAX_REQUESTS: usize = 10_000;
 /// How long running reconciles may take to end after SIGTERM.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
+/// What the watches of profiles and namespaces are called.
+const PROFILES: &str = "ObservabilityProfile";
+const NAMESPACES: &str = "Namespace";
 /// Objects per page of a first list.
 const PAGE_SIZE: u32 = 100;
 
@@ -79,7 +83,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let config = kube::Config::infer()
         .await
         .map_err(|error| Error::Kubeconfig(error.to_string()))?;
-    let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let unusable = |error: kube::Error| Error::Kubeconfig(error.to_string());
+    // For the Lease, whose writes are how the permit comes about.
+    let client = Client::try_from(config.clone()).map_err(unusable)?;
     let cluster_name = match &settings.cluster_name {
         Some(name) => name.clone(),
         None => Api::<Namespace>::all(client.clone())
@@ -89,8 +95,17 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             .uid()
             .unwrap_or_default(),
     };
+    // A chart may set the variable without a value.
+    let region = settings.region.clone().filter(|region| !region.is_empty());
     let metrics = Arc::new(Metrics::new());
     let watches = Arc::new(Watches::default());
+    // Before the probes answer: without expectations everything is ready.
+    for kind in [PROFILES, NAMESPACES]
+        .into_iter()
+        .chain(WorkloadKind::ALL.map(WorkloadKind::as_str))
+    {
+        watches.expect(kind);
+    }
     let cancelled = CancellationToken::new();
     let metrics_server = http::metrics(settings.metrics_address, metrics.clone())
         .map_err(|error| Error::Listen(settings.metrics_address, error))?;
@@ -101,14 +116,16 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 
     let identity = settings.identity.clone().unwrap_or_else(default_identity);
     let elector = Elector::new(
-        client.clone(),
+        client,
         &settings.namespace,
         identity.clone(),
         metrics.clone(),
     );
     let permit = elector.permit();
+    let client = guard::client(config, permit.clone()).map_err(unusable)?;
     let (gained, mut terms) = watch::channel(0_u64);
-    let elected = tokio::spawn(elector.run(cancelled.clone(), gained));
+    let resign = CancellationToken::new();
+    let elected = tokio::spawn(elector.run(resign.clone(), gained));
 
     let (profiles, profile_writer) = reflector::store();
     let (namespaces, namespace_writer) = reflector::store();
@@ -116,7 +133,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         profiles.clone(),
         namespaces,
         cluster_name.clone(),
-        settings.region.clone(),
+        region.clone(),
         Quotas {
             groups: settings.quota_groups,
             rules: settings.quota_sampling_rules,
@@ -133,6 +150,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             },
         ),
         world: world.clone(),
+        watches: watches.clone(),
         accounts: Accounts::new(
             Speed {
                 share: settings.aws_rate_share,
@@ -159,6 +177,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             world.clone(),
             permit.clone(),
             requests.clone(),
+            metrics.clone(),
         )
         .map_err(Error::Http)?,
         metrics: metrics.clone(),
@@ -173,41 +192,39 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         version = env!("CARGO_PKG_VERSION"),
         cluster = cluster_name,
         identity,
-        region = settings.region.as_deref().unwrap_or("(none)"),
+        region = region.as_deref().unwrap_or("(none)"),
         "starting"
     );
 
     let config = || watcher::Config::default().page_size(PAGE_SIZE);
     let namespace_watch = {
         let (world, watches, context) = (world.clone(), watches.clone(), context.clone());
-        watches.expect("Namespace");
         watcher(
-            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            Api::<PartialObjectMeta<Namespace>>::all(watches.client(NAMESPACES, &client)),
             config(),
         )
         .default_backoff()
         .modify(|namespace| namespace.metadata.managed_fields = None)
-        .inspect(move |event| watches.observe("Namespace", event))
+        .inspect(move |event| watches.observe(NAMESPACES, event))
         .reflect(namespace_writer)
         .touched_objects()
         .filter_map(|namespace| async { namespace.ok() })
         .for_each(move |namespace| {
             world.changed();
             for profile in world.references_in(&namespace.name_any()) {
-                // A full queue means that the profiles are about to be reconciled anyway.
-                let _ = context.requests.try_send(profile);
+                context.request(profile);
             }
             std::future::ready(())
         })
     };
     let profile_stream = {
         let (world, watches) = (world.clone(), watches.clone());
-        watches.expect("ObservabilityProfile");
-        watcher(Api::<ObservabilityProfile>::all(client.clone()), config())
+        let client = watches.client(PROFILES, &client);
+        watcher(Api::<ObservabilityProfile>::all(client), config())
             .default_backoff()
             .modify(|profile| profile.metadata.managed_fields = None)
             .inspect(move |event| {
-                watches.observe("ObservabilityProfile", event);
+                watches.observe(PROFILES, event);
                 world.changed();
             })
             .reflect(profile_writer)
@@ -246,14 +263,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         tokio::spawn({
             let (context, watches, cancelled) =
                 (context.clone(), watches.clone(), cancelled.clone());
-            for kind in WorkloadKind::ALL {
-                watches.expect(kind.as_str());
-            }
             async move {
                 let request = |profile: &ProfileRef| {
-                    let profile = ObjectRef::new(&profile.name).within(&profile.namespace);
-                    // A full queue means that the profiles are about to be reconciled anyway.
-                    let _ = context.requests.try_send(profile);
+                    context.request(ObjectRef::new(&profile.name).within(&profile.namespace));
                 };
                 cancelled
                     .run_until_cancelled(context.cluster.watch(watches, request))
@@ -272,11 +284,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             async move {
                 // Gaining the lease is the moment at which everything is looked at.
                 while let Some(Ok(())) = cancelled.run_until_cancelled(terms.changed()).await {
-                    context.request_all();
+                    context.request_all().await;
                 }
             }
         }),
-        tokio::spawn(census(context.clone(), watches.clone(), cancelled.clone())),
+        tokio::spawn(census(context.clone(), cancelled.clone())),
     ];
     let signal = tokio::spawn({
         let cancelled = cancelled.clone();
@@ -287,14 +299,18 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         }
     });
     // A drained controller ends by itself; one that hangs must not keep the pod until it is killed.
-    tokio::pin!(controller);
-    tokio::select! {
-        () = &mut controller => {}
+    let mut controller = Box::pin(controller);
+    let drained = tokio::select! {
+        () = &mut controller => true,
         () = async {
             cancelled.cancelled().await;
             tokio::time::sleep(DRAIN_TIME).await;
-        } => warn!("reconciles did not end within {} s and are abandoned", DRAIN_TIME.as_secs()),
-    }
+        } => {
+            warn!("reconciles did not end within {} s and are abandoned", DRAIN_TIME.as_secs());
+            false
+        }
+    };
+    drop(controller);
     cancelled.cancel();
     signal.abort();
     for task in background {
@@ -304,8 +320,16 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             error!(%error, "a background task failed");
         }
     }
-    if let Err(error) = elected.await {
-        warn!(%error, "the lease was not given back");
+    if drained {
+        resign.cancel();
+    } else {
+        // A call to AWS may still be under way, so nobody may begin before the lease has run out.
+        elected.abort();
+    }
+    if let Err(error) = elected.await
+        && error.is_panic()
+    {
+        error!(%error, "the lease was not given back");
     }
     tokio::join!(metrics_handle.stop(true), probe_handle.stop(true));
     for server in servers {
@@ -346,62 +370,53 @@ fn default_identity() -> String {
 /// How often metrics that count the world are brought up to date.
 const CENSUS_INTERVAL: Duration = Duration::from_secs(5);
 
-async fn census(context: Arc<Context>, watches: Arc<Watches>, cancelled: CancellationToken) {
+async fn census(context: Arc<Context>, cancelled: CancellationToken) {
     while cancelled
         .run_until_cancelled(tokio::time::sleep(CENSUS_INTERVAL))
         .await
         .is_some()
     {
-        watches.report(&context.metrics);
+        context.watches.report(&context.metrics);
+        context.forget_gone();
         context
             .metrics
             .rule_traffic(&traffic::of_all_rules(&context));
-        let mut conditions: BTreeMap<(String, String), i64> = BTreeMap::new();
-        let mut objects: BTreeMap<(&'static str, String), i64> = BTreeMap::new();
-        let mut workloads: BTreeMap<&'static str, i64> = BTreeMap::new();
-        for profile in context.world.profiles.state() {
-            let Some(status) = &profile.status else {
-                continue;
-            };
-            for condition in &status.conditions {
-                *conditions
-                    .entry((condition.type_.clone(), condition.status.clone()))
-                    .or_default() += 1;
-            }
-            for (kind, items) in [
-                (Kind::Group, &status.groups),
-                (Kind::SamplingRule, &status.sampling_rules),
-                (Kind::LogGroup, &status.log_groups),
-            ] {
-                for item in items {
-                    *objects
-                        .entry((kind.as_str(), format!("{:?}", item.state)))
-                        .or_default() += 1;
-                }
-            }
-            let Some(counts) = &status.workloads else {
-                continue;
-            };
-            for (state, count) in [
-                ("injected", counts.injected),
-                ("rolling", counts.rolling),
-                ("stale", counts.stale),
-                ("failed", counts.failed),
-                ("skipped", counts.skipped),
-            ] {
-                *workloads.entry(state).or_default() += i64::from(count);
+        context.metrics.census(count(&context));
+    }
+}
+
+fn count(context: &Context) -> Census {
+    let mut census = Census::default();
+    for profile in context.world.profiles.state() {
+        let Some(status) = &profile.status else {
+            continue;
+        };
+        for condition in &status.conditions {
+            let key = (condition.type_.clone(), condition.status.clone());
+            *census.profiles.entry(key).or_default() += 1;
+        }
+        for (kind, items) in [
+            (Kind::Group, &status.groups),
+            (Kind::SamplingRule, &status.sampling_rules),
+            (Kind::LogGroup, &status.log_groups),
+        ] {
+            for item in items {
+                let key = (kind.as_str(), format!("{:?}", item.state));
+                *census.objects.entry(key).or_default() += 1;
             }
         }
-        context.metrics.census(
-            &conditions
-                .into_iter()
-                .map(|((condition, status), count)| (condition, status, count))
-                .collect::<Vec<_>>(),
-            &objects
-                .into_iter()
-                .map(|((kind, state), count)| (kind, state, count))
-                .collect::<Vec<_>>(),
-            &workloads.into_iter().collect::<Vec<_>>(),
-        );
+        let Some(counts) = &status.workloads else {
+            continue;
+        };
+        for (state, count) in [
+            ("injected", counts.injected),
+            ("rolling", counts.rolling),
+            ("stale", counts.stale),
+            ("failed", counts.failed),
+            ("skipped", counts.skipped),
+        ] {
+            *census.workloads.entry(state).or_default() += i64::from(count);
+        }
     }
+    census
 }

@@ -80,6 +80,10 @@ pub async fn reconcile(
         return Ok(Action::await_change());
     }
     context.cluster.listed().await;
+    // Without all namespaces it is not known what is allowed.
+    if !context.world.knows_namespaces() {
+        return Ok(Action::requeue(FIRST_RETRY));
+    }
     let started = Instant::now();
     let result = run(&profile, &context).await;
     let (outcome, label) = match &result {
@@ -398,9 +402,7 @@ pub(super) fn request_waiting(context: &Context) {
                 .any(|item| matches!(item.state, ItemState::Conflict | ItemState::QuotaExceeded))
         });
         if waits {
-            let _ = context
-                .requests
-                .try_send(ObjectRef::from_obj(profile.as_ref()));
+            context.request(ObjectRef::from_obj(profile.as_ref()));
         }
     }
 }
@@ -439,9 +441,11 @@ fn undone(facts: &Facts) -> Undone {
         reason::CREDENTIALS_MISSING,
         reason::ACCESS_DENIED,
         reason::PROGRESSING,
+        reason::NAME_TAKEN,
         reason::PROXY_UNREACHABLE,
         reason::PROXY_FORBIDDEN,
         reason::SECRET_MISSING,
+        reason::WORKLOADS_NOT_INJECTED,
         reason::ROLLING_OUT,
     ];
     let mut reasons: Vec<&str> = vec![facts.receiver.reason, facts.injected.reason];

@@ -34,7 +34,7 @@ pub(super) async fn run(context: Arc<Context>, cancelled: CancellationToken) {
         // Otherwise the drift check asks for them.
         if context.accounts.all().is_empty() && last.elapsed() >= context.drift_interval {
             last = Instant::now();
-            context.request_all();
+            context.request_all().await;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -70,6 +71,12 @@ impl World {
             .get(&ObjectRef::new(namespace))
             .and_then(|namespace| namespace.metadata.annotations.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether all namespaces are known, and with them what their admins allow.
+    #[must_use]
+    pub fn knows_namespaces(&self) -> bool {
+        self.namespaces.wait_until_ready().now_or_never().is_some()
     }
 
     /// Profile → Desired.

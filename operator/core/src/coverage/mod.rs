@@ -46,6 +46,14 @@ impl Covered {
         }
     }
 
+    /// Whether all its pods run with what the profile says now, or never had anything of it.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        let waits = matches!(self.injection.action, Action::Wait(_));
+        let earlier = waits && self.workload.record.is_some();
+        self.patch().is_none() && self.rollout == Rollout::Complete && !earlier
+    }
+
     /// Where it stands in the queue of rollouts. `None`: it needs no place.
     #[must_use]
     pub fn stage(&self) -> Option<Stage> {

@@ -9,8 +9,9 @@ mod objects;
 
 use std::fmt;
 
+use kube::ResourceExt;
 use serde_json::Value;
-use tracewright_xray::contract::name;
+use tracewright_xray::contract::{label, name};
 
 use crate::crd::{ObservabilityProfile, ObservabilityProfileSpec, Receiver, ReceiverPods};
 
@@ -149,6 +150,19 @@ pub fn tcp_address(address: &str) -> &str {
         .unwrap_or(address)
 }
 
+/// Where the operator asks a receiver for sampling rules, as `host:port`: the workloads of `namespace` know it by
+/// `address`, in which a name without a dot is a Service beside them. `None`: the address is the pod's own, and nobody else
+/// can ask there.
+#[must_use]
+pub fn asked_at(address: &str, namespace: &str) -> Option<String> {
+    let (host, port) = tcp_address(address).rsplit_once(':')?;
+    match host {
+        "localhost" | "127.0.0.1" => None,
+        host if host.contains('.') => Some(format!("{host}:{port}")),
+        host => Some(format!("{host}.{namespace}.svc:{port}")),
+    }
+}
+
 /// The objects of a profile's receiver, in the order in which they are applied. None where it runs elsewhere.
 #[must_use]
 pub fn objects(profile: &ObservabilityProfile, defaults: &Defaults<'_>) -> Vec<Object> {
@@ -179,15 +193,61 @@ pub fn objects(profile: &ObservabilityProfile, defaults: &Defaults<'_>) -> Vec<O
 }
 
 /// Whether an object is the profile's. One that exists under the receiver's name and is not is left alone.
+///
+/// Ours is what the profile owns, and what an earlier profile of its name left when it was deleted in mode Suspended:
+/// that has our labels and no owner.
 #[must_use]
 pub fn owned_by(profile: &ObservabilityProfile, object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let owners = metadata["ownerReferences"].as_array();
+    if owners.is_none_or(Vec::is_empty) {
+        let labelled = |key: &str, value: &str| metadata["labels"][key].as_str() == Some(value);
+        return labelled(label::APP_MANAGED_BY, label::APP_MANAGED_BY_TRACEWRIGHT)
+            && labelled(label::PROFILE, &profile.name_any());
+    }
     let uid = profile.metadata.uid.as_deref();
-    let owners = object["metadata"]["ownerReferences"].as_array();
     uid.is_some()
         && owners
             .into_iter()
             .flatten()
             .any(|owner| owner["uid"].as_str() == uid)
+}
+
+/// A merge patch that takes out what others added to the lists and maps of an object of ours, which applying leaves alone:
+/// ports and selector of a Service, files of a ConfigMap. `None`: nothing was added. What others add to the pods stays.
+#[must_use]
+pub fn without_additions(wanted: &Value, current: &Value) -> Option<Value> {
+    let additions = |pointer: &str| -> Option<serde_json::Map<String, Value>> {
+        let (wanted, current) = (wanted.pointer(pointer)?, current.pointer(pointer)?);
+        let added = current.as_object()?.keys();
+        let added = added.filter(|key| wanted.get(key.as_str()).is_none());
+        let nulls: serde_json::Map<_, _> = added.map(|key| (key.clone(), Value::Null)).collect();
+        (!nulls.is_empty()).then_some(nulls)
+    };
+    let ports = |object: &Value| {
+        object
+            .pointer("/spec/ports")
+            .and_then(Value::as_array)
+            .map(Vec::len)
+    };
+    let mut patch = serde_json::Map::new();
+    if let Some(data) = additions("/data") {
+        patch.insert("data".to_owned(), data.into());
+    }
+    let mut spec = serde_json::Map::new();
+    // A Deployment's selector has another form, and cannot change.
+    if ports(wanted).is_some() {
+        if let Some(selector) = additions("/spec/selector") {
+            spec.insert("selector".to_owned(), selector.into());
+        }
+        if ports(wanted) != ports(current) {
+            spec.insert("ports".to_owned(), wanted["spec"]["ports"].clone());
+        }
+    }
+    if !spec.is_empty() {
+        patch.insert("spec".to_owned(), spec.into());
+    }
+    (!patch.is_empty()).then(|| patch.into())
 }
 
 /// What differs between the programs that may be a receiver.

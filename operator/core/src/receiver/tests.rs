@@ -137,6 +137,20 @@ fn sampling_rules_are_asked_at_the_tcp_part_of_an_address() {
 }
 
 #[test]
+fn the_operator_asks_where_the_workloads_send_unless_that_is_their_own_pod() {
+    for (address, expected) in [
+        ("cruddur-xray:2000", Some("cruddur-xray.shop.svc:2000")),
+        ("xray.observability:2000", Some("xray.observability:2000")),
+        ("10.0.0.1:2000", Some("10.0.0.1:2000")),
+        ("udp:b:2 tcp:a:1", Some("a.shop.svc:1")),
+        ("127.0.0.1:2000", None),
+        ("tcp:localhost:2000 udp:localhost:2000", None),
+    ] {
+        assert_eq!(asked_at(address, "shop").as_deref(), expected, "{address}");
+    }
+}
+
+#[test]
 fn a_receiver_that_runs_elsewhere_has_no_objects() {
     for spec in [
         "{}",
@@ -190,6 +204,50 @@ fn all_objects_carry_the_receiver_s_name_labels_and_owner() {
 }
 
 #[test]
+fn what_others_added_is_taken_out_of_services_and_configurations() {
+    let objects = built(DAEMON);
+    for (kind, change, expected) in [
+        (ObjectKind::Service, json!({}), None),
+        (
+            ObjectKind::Service,
+            json!({"spec": {"clusterIP": "10.0.0.1", "selector": {"app": "theirs"}}}),
+            Some(json!({"spec": {"selector": {"app": null}}})),
+        ),
+        (
+            ObjectKind::Service,
+            json!({"spec": {"ports": [{"port": 1}]}}),
+            Some(json!({"spec": {"ports": body(&objects, ObjectKind::Service)["spec"]["ports"]}})),
+        ),
+        (
+            ObjectKind::ConfigMap,
+            json!({"data": {"other.yaml": ""}}),
+            Some(json!({"data": {"other.yaml": null}})),
+        ),
+        (
+            ObjectKind::Deployment,
+            json!({"spec": {"selector": {"matchExpressions": []}}}),
+            None,
+        ),
+    ] {
+        let wanted = body(&objects, kind);
+        let mut current = wanted.clone();
+        merge(&mut current, &change);
+        assert_eq!(without_additions(wanted, &current), expected, "{change}");
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+#[test]
 fn an_object_of_the_same_name_is_ours_by_its_owner_s_uid_only() {
     let profile = profile(DAEMON);
     let with =
@@ -206,6 +264,17 @@ fn an_object_of_the_same_name_is_ours_by_its_owner_s_uid_only() {
         &profile,
         &json!({"metadata": {"name": "cruddur-xray"}})
     ));
+    let left = |name: &str, manager: &str| {
+        json!({"metadata": {"name": "cruddur-xray", "labels": {
+            "app.kubernetes.io/managed-by": manager, "tracewright.dev/profile": name,
+        }}})
+    };
+    assert!(owned_by(&profile, &left("cruddur", "tracewright")));
+    assert!(!owned_by(&profile, &left("other", "tracewright")));
+    assert!(!owned_by(&profile, &left("cruddur", "helm")));
+    let mut owned = left("cruddur", "tracewright");
+    owned["metadata"]["ownerReferences"] = json!([{"uid": "earlier"}]);
+    assert!(!owned_by(&profile, &owned));
     let unsaved = ObservabilityProfile::new("cruddur", profile.spec.clone());
     assert!(!owned_by(&unsaved, &with(json!([{"kind": "X"}]))));
 }
