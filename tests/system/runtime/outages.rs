@@ -115,6 +115,11 @@ async fn it_catches_up_when_its_watches_have_expired() -> Result<()> {
         injected(&there, name).await?;
     }
     operator.process().pause()?;
+    // Its connections end, or what happens now would wait in them.
+    there
+        .control_plane_mut()
+        .restart(Component::ApiServer)
+        .await?;
     let deployments = there.namespace().api::<Deployment>();
     deployments.delete("gone", &DeleteParams::default()).await?;
     deploy(there.namespace(), "new").await?;
