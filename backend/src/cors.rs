@@ -20,53 +20,45 @@ const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 /// The original means these two, but its library takes them for one name and never sends them.
 const ALLOW_HEADERS: [&str; 2] = ["content-type", "if-modified-since"];
 const EXPOSE_HEADERS: &str = "location,link";
+const ANY: &str = "*";
+
+const REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-private-network");
 
 impl Cors {
+    /// The origins that may read answers; `*` stands for all.
     pub(crate) fn new(mut origins: Vec<String>) -> Self {
         origins.sort();
-        origins.dedup();
         Self { origins }
     }
 
     fn add_headers(&self, request: &HttpRequest, headers: &mut HeaderMap) {
-        let allowed = match request.headers().get(header::ORIGIN) {
+        let any = self.origins.iter().any(|known| known == ANY);
+        let allowed = match origin(request) {
             Some(origin) => {
                 let known =
                     |known: &String| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
-                if !self.origins.iter().any(known) {
-                    return;
-                }
-                origin.clone()
+                (any || self.origins.iter().any(known)).then_some(origin)
             }
-            None => match self
+            None if any => Some(HeaderValue::from_static(ANY)),
+            None => self
                 .origins
                 .first()
-                .and_then(|origin| HeaderValue::try_from(origin).ok())
-            {
-                Some(first) => first,
-                None => return,
-            },
+                .and_then(|origin| HeaderValue::try_from(origin).ok()),
         };
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        let Some(allowed) = allowed else { return };
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static(EXPOSE_HEADERS),
         );
-        if let Some(method) = preflight_method(request)
-            && METHODS.split(',').any(|known| known == method)
-        {
-            let wanted = wanted_headers(request, |name| {
-                ALLOW_HEADERS
-                    .iter()
-                    .any(|known| known.eq_ignore_ascii_case(name))
-            });
-            insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
-            headers.insert(
-                header::ACCESS_CONTROL_ALLOW_METHODS,
-                HeaderValue::from_static(METHODS),
-            );
-        }
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        let is_allowed = |name: &str| {
+            ALLOW_HEADERS
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+        };
+        allow(request, headers, allowed, METHODS, is_allowed);
     }
 }
 
@@ -93,32 +85,62 @@ pub(crate) async fn apply(
 
 /// The policy of the original's `@cross_origin()`: every origin may post and read.
 pub(crate) fn allow_any_origin(request: &HttpRequest, answer: &mut HttpResponse) {
-    let headers = answer.headers_mut();
-    match request.headers().get(header::ORIGIN) {
-        Some(origin) => {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        }
-        None => headers
-            .insert(
-                header::ACCESS_CONTROL_ALLOW_ORIGIN,
-                HeaderValue::from_static("*"),
-            )
-            .for_each(drop),
+    let allowed = origin(request).unwrap_or(HeaderValue::from_static(ANY));
+    allow(request, answer.headers_mut(), allowed, ALL_METHODS, |_| {
+        true
+    });
+}
+
+/// What both policies answer to an origin that they allow.
+fn allow(
+    request: &HttpRequest,
+    headers: &mut HeaderMap,
+    origin: HeaderValue,
+    methods: &'static str,
+    is_allowed: impl Fn(&str) -> bool,
+) {
+    // An answer that is the same for all may be cached for all.
+    if origin != ANY {
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }
-    if let Some(method) = preflight_method(request)
-        && ALL_METHODS.split(", ").any(|known| known == method)
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if request
+        .headers()
+        .get(REQUEST_PRIVATE_NETWORK)
+        .is_some_and(|asked| asked == "true")
     {
-        insert(
-            headers,
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            wanted_headers(request, |_| true),
-        );
+        headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("false"));
+    }
+    // The library looks for the method anywhere in its list's text.
+    if preflight_method(request).is_some_and(|method| methods.contains(&method)) {
+        let wanted = wanted_headers(request, is_allowed);
+        if let Ok(wanted) = HeaderValue::try_from(wanted)
+            && !wanted.is_empty()
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static(ALL_METHODS),
+            HeaderValue::from_static(methods),
         );
     }
+}
+
+/// The request's origin; an empty one is none, and several are one that nobody knows.
+fn origin(request: &HttpRequest) -> Option<HeaderValue> {
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let first = origins.next()?.clone();
+    let several = origins.fold(None, |list: Option<Vec<u8>>, next| {
+        let mut list = list.unwrap_or_else(|| first.as_bytes().to_vec());
+        list.push(b',');
+        list.extend_from_slice(next.as_bytes());
+        Some(list)
+    });
+    let origin = match several {
+        Some(list) => HeaderValue::from_bytes(&list).ok()?,
+        None => first,
+    };
+    (!origin.is_empty()).then_some(origin)
 }
 
 /// The method that a preflight request asks for, in upper case.
@@ -127,7 +149,8 @@ fn preflight_method(request: &HttpRequest) -> Option<String> {
         .headers()
         .get(header::ACCESS_CONTROL_REQUEST_METHOD)?
         .to_str()
-        .ok()?;
+        .ok()
+        .filter(|asked| !asked.is_empty())?;
     (request.method() == Method::OPTIONS).then(|| asked.to_ascii_uppercase())
 }
 
@@ -146,13 +169,4 @@ fn wanted_headers(request: &HttpRequest, is_allowed: impl Fn(&str) -> bool) -> S
         .collect();
     wanted.sort_unstable();
     wanted.join(", ")
-}
-
-/// An empty value is not sent.
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value)
-        && !value.is_empty()
-    {
-        headers.insert(name, value);
-    }
 }

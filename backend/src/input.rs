@@ -35,7 +35,8 @@ impl Input {
             Some(PayloadError::Overflow) => Failure::TooLarge,
             _ => Failure::BadRequest,
         })?;
-        serde_json::from_slice(&body)
+        // Python reads a text with a byte order mark too.
+        serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body))
             .map(Self)
             .map_err(|_| Failure::BadRequest)
     }

@@ -8,6 +8,7 @@ mod json;
 mod messages;
 mod operations;
 mod page;
+mod paths;
 mod uuid;
 
 use actix_web::dev::Server;
@@ -24,8 +25,8 @@ use tracewright_telemetry::Telemetry;
 /// How long requests under way may take after SIGTERM.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Larger bodies are answered 413.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Larger bodies are answered 413; the original takes any.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Probes and scrapes are no requests that anybody wants to trace.
 const UNTRACED: &[&str] = &["/livez", "/readyz", "/metrics"];
@@ -67,8 +68,9 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
             .app_data(web::Data::new(cors.clone()))
             .wrap(middleware::from_fn(cors::apply))
             .wrap(telemetry.middleware().skip(UNTRACED))
+            .wrap(middleware::from_fn(paths::tidy))
             .configure(routes)
-            .default_service(web::to(page::not_found))
+            .default_service(web::to(paths::unmatched))
     });
     let server = server.shutdown_timeout(DRAIN_TIMEOUT.as_secs());
     let server = server.bind(&settings.listen).map_err(|error| {
@@ -105,9 +107,25 @@ fn routes(config: &mut ServiceConfig) {
             activities::reply,
         ))
         .service(get("/rollbar/test", operations::rollbar_test))
+        // Flask's own route for files, of which the original has none.
+        .service(get("/static/{filename:.+}", async || page::not_found()))
         .service(web::resource("/livez").to(operations::live))
         .service(web::resource("/readyz").to(operations::ready))
         .service(web::resource("/metrics").to(operations::metrics));
+}
+
+/// The methods of routes that are read.
+const READ: &str = "GET, OPTIONS, HEAD";
+/// The methods of routes that are posted to.
+const POSTED: &str = "POST, OPTIONS";
+
+/// The methods of the route with this pattern.
+fn methods_of(pattern: &str) -> &'static str {
+    match pattern {
+        "/api/activities" | "/api/messages" => POSTED,
+        pattern if pattern.ends_with("/reply") => POSTED,
+        _ => READ,
+    }
 }
 
 /// A route that is read: GET and HEAD.
@@ -117,7 +135,6 @@ where
     A: actix_web::FromRequest + 'static,
     H::Output: Responder + 'static,
 {
-    const ALLOW: &str = "GET, OPTIONS, HEAD";
     web::resource(path)
         .route(
             web::route()
@@ -125,7 +142,7 @@ where
                 .to(handler),
         )
         .default_service(web::to(|request: HttpRequest| async move {
-            other_method(&request, ALLOW)
+            other_method(&request, READ)
         }))
 }
 
@@ -136,11 +153,10 @@ where
     A: actix_web::FromRequest + 'static,
     H::Output: Responder + 'static,
 {
-    const ALLOW: &str = "POST, OPTIONS";
     web::resource(path)
         .route(web::post().to(handler))
         .default_service(web::to(|request: HttpRequest| async move {
-            let mut answer = other_method(&request, ALLOW);
+            let mut answer = other_method(&request, POSTED);
             if request.method() == Method::OPTIONS {
                 cors::allow_any_origin(&request, &mut answer);
             }

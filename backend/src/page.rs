@@ -1,9 +1,11 @@
 //! Error pages, as Werkzeug writes them.
 
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use std::fmt;
+
+const HTML: &str = "text/html; charset=utf-8";
 
 /// An error that ends a request with a page.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl ResponseError for Failure {
 }
 
 /// 404 for everything that is no route.
-pub(crate) async fn not_found() -> HttpResponse {
+pub(crate) fn not_found() -> HttpResponse {
     page(
         HttpResponse::NotFound(),
         "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
@@ -74,8 +76,25 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> HttpResponse {
     page(answer, "The method is not allowed for the requested URL.")
 }
 
+/// 308, to the same route by another URL.
+pub(crate) fn moved(location: &str) -> HttpResponse {
+    let shown = location
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;");
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, location))
+        .content_type(HTML)
+        .body(format!(
+            "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n<p>You should be \
+             redirected automatically to the target URL: <a href=\"{shown}\">{shown}</a>. If not, click the link.\n"
+        ))
+}
+
 fn page(mut answer: HttpResponseBuilder, text: &str) -> HttpResponse {
-    let answer = answer.content_type("text/html; charset=utf-8");
+    let answer = answer.content_type(HTML);
     let empty = answer.finish();
     let (status, code) = (empty.status(), empty.status().as_u16());
     let name = match status {

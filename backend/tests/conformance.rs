@@ -63,7 +63,10 @@ fn client() -> Client {
 
 async fn send(client: &Client, base: &str, request: &Request) -> Answer {
     let method = Method::from_bytes(request.method.as_bytes()).unwrap();
-    let mut call = client.request(method, format!("{base}{}", request.path));
+    // The name that the recordings were made under.
+    let mut call = client
+        .request(method, format!("{base}{}", request.path))
+        .header("host", "localhost");
     for (name, value) in &request.headers {
         call = call.header(name, value);
     }
@@ -220,6 +223,47 @@ async fn without_configured_origins_gets_carry_no_cross_origin_headers_and_posts
 }
 
 #[actix_web::test]
+async fn slashes_in_front_are_one() {
+    let (client, base) = (client(), start(&[FRONTEND]));
+    let request = Request {
+        method: "GET".into(),
+        path: "//api/activities/home".into(),
+        headers: BTreeMap::new(),
+        body: None,
+    };
+    let answer = send(&client, &base, &request).await;
+    assert_eq!(
+        (
+            answer.status,
+            answer.headers["access-control-allow-origin"].as_str()
+        ),
+        (200, FRONTEND)
+    );
+}
+
+#[actix_web::test]
+async fn a_configured_star_allows_every_origin() {
+    let (client, base) = (client(), start(&["*"]));
+    let request = |origin: Option<&str>| Request {
+        method: "GET".into(),
+        path: "/api/activities/home".into(),
+        headers: origin
+            .map(|origin| ("origin".into(), origin.into()))
+            .into_iter()
+            .collect(),
+        body: None,
+    };
+    let headers = send(&client, &base, &request(None)).await.headers;
+    assert_eq!(headers["access-control-allow-origin"], "*");
+    assert!(!headers.contains_key("vary"));
+    let headers = send(&client, &base, &request(Some("https://any.test")))
+        .await
+        .headers;
+    assert_eq!(headers["access-control-allow-origin"], "https://any.test");
+    assert_eq!(headers["vary"], "Origin");
+}
+
+#[actix_web::test]
 async fn a_body_that_is_too_large_is_refused() {
     let (client, base) = (client(), start(&[]));
     let request = Request {
@@ -228,7 +272,7 @@ async fn a_body_that_is_too_large_is_refused() {
         headers: [("content-type".into(), "application/json".into())].into(),
         body: Some(format!(
             "{{\"message\":\"{}\",\"ttl\":\"1-day\"}}",
-            "x".repeat(1_200_000)
+            "x".repeat(9 * 1024 * 1024)
         )),
     };
     assert_eq!(send(&client, &base, &request).await.status, 413);

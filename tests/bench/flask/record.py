@@ -64,6 +64,10 @@ def requests():
             "null": "null",
             "object": "{}",
             "trailing": json.dumps(good) + " x",
+            "mark": "\ufeff" + json.dumps(good),
+            "comma": '{"message": "a", "ttl": "1-day", "user_receiver_handle": "w",}',
+            "control": '{"message": "a\tb", "ttl": "1-day", "user_receiver_handle": "w"}',
+            "long": json.dumps({**good, "pad": "x" * 2_000}),
             "twice": '{"message": "a", "message": "b", "ttl": "1-day", "user_receiver_handle": "worf"}',
         }.items():
             yield f"{name}.body.{label}", "POST", path, JSON, body
@@ -101,6 +105,23 @@ def requests():
     ):
         yield f"path.{path}", "GET", path, {}, None
         yield f"path.{path}.front", "GET", path, {"origin": FRONT}, None
+    for path in (
+        "/%61pi/activities/home", "/api/activities/%68ome", "/api/activities/home%2f", "/api/activities/a%2Fb", "/api/messages/@a%2Fb",
+        f"/api/activities/{UUID}%2Freply", "/api//activities/home", "/api/activities//home?x=1", "/api//nothing",
+        "/api/activities/a;b", "/api/activities/%", "/static/x", "/static/", "/static",
+    ):
+        for method in ("GET", "HEAD", "OPTIONS", "POST"):
+            yield f"path.{path}.{method}", method, path, {"origin": FRONT}, None
+    for path in (GETS["home"], ACTIVITIES):
+        for origin in ("", "*", "null", FRONT + "/", f"{FRONT}, {BACK}"):
+            for method in ("GET", "OPTIONS", "POST"):
+                headers = {**JSON, "origin": origin, "access-control-request-method": "GET"}
+                yield f"origin.{path}.{origin}.{method}", method, path, headers, json.dumps(good)
+        for origin in (FRONT, EVIL):
+            headers = {"origin": origin, "access-control-request-method": "GET", "access-control-request-private-network": "true"}
+            yield f"private.{path}.{origin}", "OPTIONS", path, headers, None
+        headers = {"origin": FRONT, "access-control-request-method": "ET,HE"}
+        yield f"preflight.{path}.part", "OPTIONS", path, headers, None
     yield "path.post", "POST", "/api/nothing", JSON, "{}"
     yield "path.options", "OPTIONS", "/api/nothing", {"origin": FRONT}, None
     for path in (GETS["home"], ACTIVITIES, GETS["rollbar"]):
