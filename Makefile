@@ -15,20 +15,34 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test demo control-plane bench lint fmt clippy deny docs generate generated clean programs
+.PHONY: help test demo control-plane kind-up kind-down images e2e bench lint fmt clippy deny docs generate generated clean programs
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: programs ## Run every test, on a real control plane (first time: builds it, 10 to 15 minutes)
 	$(CARGO) build --locked --workspace --bin tracewright
-	$(CARGO) test --workspace --locked --no-fail-fast
+	@used=$$(mktemp -d) && trap 'rm -rf "$$used"' EXIT && status=0 && \
+	  { TRACEWRIGHT_USED_RIGHTS=$$used $(CARGO) test --workspace --locked --no-fail-fast || status=$$?; } && \
+	  $${CARGO_TARGET_DIR:-target}/debug/used-rights $$used && exit $$status
 
 demo: programs ## Show the whole main job, without an AWS account (KEEP=1 leaves it running)
 	tests/demo.sh
 
 control-plane: programs ## Run a control plane for kubectl until Ctrl-C
 	$(CARGO) run --locked -p tracewright-tests --bin control-plane
+
+kind-up: ## Bring up a kind cluster (first time: builds Kubernetes and the node image)
+	tests/cluster/kind/up.sh
+
+kind-down: ## Remove the kind cluster
+	tests/cluster/kind/down.sh
+
+images: ## Build the container images and load them into the Docker engine
+	images/build.sh
+
+e2e: ## Run the end-to-end test on a kind cluster: images, charts, pods, traffic (KEEP=1 leaves the cluster)
+	tests/e2e/run.sh
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
 	$(CARGO) build --release --locked -p tracewright -p tracewright-tests --bins
@@ -43,6 +57,7 @@ fmt: ## Check the formatting (cargo fmt --all mends it)
 
 clippy: ## Check with clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --locked --workspace --test e2e -- -D warnings
 
 deny: $(DENY) ## Check licences, sources, banned crates and, where they can be had, security advisories
 	$(DENY) --locked check --hide-inclusion-graph bans licenses sources

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{self, ServiceAccount};
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
@@ -18,10 +17,12 @@ use tracewright_core::crd::{self, ObservabilityProfile};
 use tracewright_xray::contract::name::LEASE;
 
 use crate::aws::Aws;
-use crate::control_plane::{AuditLevel, ControlPlane, Options};
+use crate::chart;
+use crate::control_plane::{AuditLevel, AuditMark, ControlPlane, Options};
 use crate::eventually::{NotYet, SHORT, eventually};
 use crate::namespace::Namespace;
 use crate::operator::Launch;
+use crate::rights;
 
 /// Control planes at the same time; each takes half a gigabyte.
 const MAX_CONTROL_PLANES: usize = 4;
@@ -201,10 +202,7 @@ impl Installation {
     /// # Errors
     /// The API server refuses.
     pub async fn revoke(&self) -> Result<()> {
-        let bindings: Api<ClusterRoleBinding> = Api::all(self.namespace.client());
-        let name = binding(&self.namespace, ACCOUNT);
-        bindings.delete(&name, &DeleteParams::default()).await?;
-        Ok(())
+        chart::revoke(&self.namespace.client(), self.namespace.name(), ACCOUNT).await
     }
 
     /// Gives them back.
@@ -212,7 +210,7 @@ impl Installation {
     /// # Errors
     /// The API server refuses.
     pub async fn grant(&self) -> Result<()> {
-        grant(&self.namespace, ACCOUNT).await
+        chart::grant(&self.namespace.client(), self.namespace.name(), ACCOUNT).await
     }
 
     /// The same operator, with an AWS that takes as many calls a second as come.
@@ -248,8 +246,23 @@ impl Installation {
     }
 }
 
+impl Installation {
+    fn keep_used_rights(&self) -> Result<()> {
+        let accounts = format!("system:serviceaccount:{}:", self.namespace.name());
+        let events = self.control_plane().audit(AuditMark::default())?;
+        let used = rights::used(&events, |user| user.starts_with(&accounts));
+        Ok(rights::keep(&used)?)
+    }
+}
+
 impl Drop for Installation {
     fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Err(error) = self.keep_used_rights()
+        {
+            // `used-rights` then misses what was used here, and says so.
+            println!("the used rights are not kept: {error:#}");
+        }
         // After a failure the logs in its folder are worth more than the time to start another.
         if self.reusable && !std::thread::panicking() {
             IDLE.lock()
@@ -259,8 +272,8 @@ impl Drop for Installation {
     }
 }
 
-/// A service account for an operator, so that its requests can be told from the test's. What it is allowed to do is not the
-/// matter here: everything.
+/// A service account for an operator, so that its requests can be told from the test's. What it is allowed to do is what the
+/// chart grants.
 async fn admit(
     control_plane: &ControlPlane,
     namespace: &Namespace,
@@ -271,7 +284,7 @@ async fn admit(
         .api()
         .create(&PostParams::default(), &wanted)
         .await?;
-    grant(namespace, account).await?;
+    chart::grant(&namespace.client(), namespace.name(), account).await?;
     let operator: Api<v1::Namespace> =
         Api::all(control_plane.client_as(namespace.name(), account).await?);
     eventually(SHORT, "the operator's rights are in force", async || {
@@ -281,22 +294,6 @@ async fn admit(
     Ok(control_plane
         .kubeconfig_as(namespace.name(), account)
         .await?)
-}
-
-fn binding(namespace: &Namespace, account: &str) -> String {
-    format!("{}-{account}", namespace.name())
-}
-
-async fn grant(namespace: &Namespace, account: &str) -> Result<()> {
-    let binding: ClusterRoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": binding(namespace, account)},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace.name()}],
-    }))?;
-    Api::all(namespace.client())
-        .create(&PostParams::default(), &binding)
-        .await?;
-    Ok(())
 }
 
 /// Applies a profile, as `kubectl apply --server-side` does.

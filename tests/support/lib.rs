@@ -19,6 +19,7 @@
 
 pub mod aws;
 mod cache;
+pub mod chart;
 pub mod collector;
 pub mod control_plane;
 mod eventually;
@@ -28,6 +29,7 @@ mod namespace;
 pub mod operator;
 mod port;
 pub mod process;
+pub mod rights;
 mod scratch;
 pub mod workloads;
 

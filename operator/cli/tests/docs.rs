@@ -291,6 +291,8 @@ fn profiles_in_documents_are_valid_and_need_no_advice() {
 #[test]
 fn options_in_documents_exist() {
     let foreign = [
+        "--all",
+        "--take-ownership",
         "--post-data",
         "--type",
         "--field-manager",

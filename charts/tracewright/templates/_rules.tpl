@@ -1,0 +1,47 @@
+{{- /* Rights in each namespace that is looked after. */ -}}
+{{- define "tracewright.rules" -}}
+- apiGroups: [tracewright.dev]
+  resources: [observabilityprofiles]
+  verbs: [list, watch, patch]
+- apiGroups: [tracewright.dev]
+  resources: [observabilityprofiles/status]
+  verbs: [patch]
+# OpenShift asks for it of whoever sets owner references that block deletion.
+- apiGroups: [tracewright.dev]
+  resources: [observabilityprofiles/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [list, watch, patch]
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [list, watch, patch]
+# By name only: the objects that headers and envFrom refer to.
+- apiGroups: [""]
+  resources: [configmaps, secrets]
+  verbs: [get]
+# Only those of a workload whose rollout does not get on after its variables changed: how they failed is the evidence.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- if .Values.receivers.enabled }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create, patch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [get, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments, daemonsets]
+  verbs: [get, create, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, create, patch, delete]
+{{- end }}
+{{- end -}}

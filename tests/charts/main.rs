@@ -1,0 +1,9 @@
+//! The charts: linted, rendered, refused where values are wrong, and taken by a real API server.
+
+mod cases;
+mod metrics;
+mod release;
+mod rights;
+mod schema;
+mod server;
+mod snapshots;
