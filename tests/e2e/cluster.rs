@@ -140,10 +140,9 @@ impl Cluster {
         Ok(out)
     }
 
-    /// A namespace that enforces the Pod Security Standard `restricted`; one that an earlier run left is replaced.
+    /// A namespace that enforces the Pod Security Standard `restricted`.
     pub async fn make_namespace(&self, name: &str) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        self.delete_namespace(name).await?;
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",

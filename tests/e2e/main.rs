@@ -24,7 +24,7 @@ macro_rules! run {
                 match $step($cluster).await {
                     Ok(()) => println!("step {name} ... ok ({:.1} s)", began.elapsed().as_secs_f32()),
                     Err(error) => {
-                        println!("step {name} ... FAILED ({:.1} s)\n{error:?}", began.elapsed().as_secs_f32());
+                        println!("step {name} ... FAILED ({:.1} s)\n{error:#}", began.elapsed().as_secs_f32());
                         break 'steps Some(name);
                     }
                 }
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     let cluster = match Cluster::from_environment().await {
         Ok(cluster) => cluster,
         Err(error) => {
-            println!("{error:?}");
+            println!("{error:#}");
             return ExitCode::FAILURE;
         }
     };

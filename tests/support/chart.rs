@@ -110,16 +110,21 @@ pub fn objects(manifest: &str) -> Result<Vec<Value>> {
 /// # Errors
 /// The chart cannot be rendered, or the API server refuses.
 pub async fn grant(client: &Client, namespace: &str, account: &str) -> Result<()> {
-    for object in rights(namespace, account).await? {
-        let name = object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        api(client, &object)?
+    apply(client, &rights(namespace, account).await?).await
+}
+
+/// Applies objects.
+///
+/// # Errors
+/// The API server refuses one.
+pub async fn apply(client: &Client, objects: &[Value]) -> Result<()> {
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        api(client, object)?
             .patch(
-                &name,
+                name,
                 &PatchParams::apply("tests").force(),
-                &Patch::Apply(&object),
+                &Patch::Apply(object),
             )
             .await?;
     }
@@ -143,6 +148,24 @@ pub async fn revoke(client: &Client, namespace: &str, account: &str) -> Result<(
     Ok(())
 }
 
+/// The same with values of the chart, for rights that are fewer.
+///
+/// # Errors
+/// The chart cannot be rendered, or the API server refuses.
+pub async fn grant_by(
+    client: &Client,
+    namespace: &str,
+    account: &str,
+    values: &Value,
+) -> Result<()> {
+    let mut values = values.clone();
+    values["serviceAccount"] = json!({"create": false, "name": account});
+    let release = format!("{namespace}-{account}");
+    let mut rights = render("tracewright", &release, namespace, &values).await?;
+    rights.retain(is_right);
+    apply(client, &rights).await
+}
+
 /// The chart's RBAC objects for a service account that exists.
 async fn rights(namespace: &str, account: &str) -> Result<Vec<Value>> {
     // Rendered once a process: helm takes longer than what is done with it.
@@ -158,8 +181,12 @@ async fn rights(namespace: &str, account: &str) -> Result<Vec<Value>> {
         .replace(PLACES[1], namespace)
         .replace(PLACES[2], account);
     let mut rights = objects(&text)?;
-    rights.retain(|object| object["apiVersion"] == "rbac.authorization.k8s.io/v1");
+    rights.retain(is_right);
     Ok(rights)
+}
+
+fn is_right(object: &Value) -> bool {
+    object["apiVersion"] == "rbac.authorization.k8s.io/v1"
 }
 
 /// Where an object belongs, by its own account.

@@ -30,6 +30,9 @@ const MAX_CONTROL_PLANES: usize = 4;
 /// The service account of the operators.
 const ACCOUNT: &str = "operator";
 
+/// The service account of who runs the commands.
+const PERSON: &str = "person";
+
 /// What the operators call the cluster in tags.
 pub const CLUSTER: &str = "tests";
 
@@ -213,6 +216,43 @@ impl Installation {
         chart::grant(&self.namespace.client(), self.namespace.name(), ACCOUNT).await
     }
 
+    /// Who runs commands in [`Installation::person`]'s name, to the API server.
+    #[must_use]
+    pub fn person_user(&self) -> String {
+        format!("system:serviceaccount:{}:{PERSON}", self.namespace.name())
+    }
+
+    /// The kubeconfig of somebody who may do everything: of who runs the commands.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn person(&self) -> Result<PathBuf> {
+        let (client, namespace) = (self.namespace.client(), self.namespace.name());
+        let account = json!({
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": PERSON, "namespace": namespace},
+        });
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": format!("{namespace}-{PERSON}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": PERSON, "namespace": namespace}],
+        });
+        chart::apply(&client, &[account, binding]).await?;
+        let person: Api<v1::Namespace> =
+            Api::all(self.control_plane().client_as(namespace, PERSON).await?);
+        eventually(SHORT, "the person's rights are in force", async || {
+            person.get("kube-system").await
+        })
+        .await?;
+        Ok(self
+            .control_plane()
+            .kubeconfig_as(namespace, PERSON)
+            .await?)
+    }
+
     /// The same operator, with an AWS that takes as many calls a second as come.
     ///
     /// # Errors
@@ -248,9 +288,9 @@ impl Installation {
 
 impl Installation {
     fn keep_used_rights(&self) -> Result<()> {
-        let accounts = format!("system:serviceaccount:{}:", self.namespace.name());
+        let operator = self.operator_user();
         let events = self.control_plane().audit(AuditMark::default())?;
-        let used = rights::used(&events, |user| user.starts_with(&accounts));
+        let used = rights::used(&events, |user| user == operator);
         Ok(rights::keep(&used)?)
     }
 }

@@ -28,13 +28,10 @@ struct Said {
     err: String,
 }
 
-/// Runs the program with the rights and the AWS of the operator. What it reads from its standard input is `input`.
+/// Runs the program as a person who may do everything, with the AWS of the operator. What it reads from its standard input is
+/// `input`.
 async fn tracewright(there: &Installation, arguments: &[&str], input: &str) -> Result<Said> {
-    let namespace = there.namespace().name();
-    let kubeconfig = there
-        .control_plane()
-        .kubeconfig_as(namespace, "operator")
-        .await?;
+    let kubeconfig = there.person().await?;
     run(there, arguments, input, &kubeconfig.display().to_string()).await
 }
 
@@ -147,7 +144,7 @@ async fn prepare(there: &Installation) -> Result<()> {
 fn requests(events: &[AuditEvent], there: &Installation) -> BTreeSet<(String, String)> {
     let own = events
         .iter()
-        .filter(|event| event.user.username == there.operator_user());
+        .filter(|event| event.user.username == there.person_user());
     own.filter_map(|event| {
         Some((
             event.verb.clone(),

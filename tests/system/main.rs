@@ -8,5 +8,6 @@ mod lifecycle;
 mod operator;
 mod resource;
 mod runtime;
+mod scope;
 mod smoke;
 mod validation;

@@ -16,8 +16,8 @@ fingerprint() {
   {
     find "$here" -type f -print0 | sort -z | xargs -0 sha256sum
     for program in "${programs[@]}"; do cat "$bin/$program.stamp"; done
-    has_cap_sys_resource && echo cap_sys_resource
-    has_cgroup_v2 && echo cgroup2
+    if has_cap_sys_resource; then echo cap_sys_resource; fi
+    if has_cgroup_v2; then echo cgroup2; fi
   } | sha256sum | cut -c 1-12
 }
 

@@ -2,8 +2,10 @@
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
+use kube::ResourceExt;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
+use tracewright_core::crd::ObservabilityProfile;
 
 use crate::cluster::{AWS, Cluster, JOURNAL, OPERATOR, RELEASE, SERVICE, is_ready};
 
@@ -52,6 +54,7 @@ pub async fn install(
 }
 
 pub async fn namespaces_refuse_what_is_not_restricted(cluster: &Cluster) -> Result<()> {
+    clean(cluster).await?;
     for namespace in [AWS, OPERATOR, SERVICE, JOURNAL] {
         cluster.make_namespace(namespace).await?;
     }
@@ -115,6 +118,34 @@ pub async fn the_services_chart_installs(cluster: &Cluster) -> Result<()> {
     let mut values = service_values(cluster);
     values.push("profile.enabled=false".to_owned());
     install(cluster, RELEASE, "charts/activities", SERVICE, &values).await
+}
+
+/// Removes what an earlier run left: first its operator, then what waits for that operator.
+async fn clean(cluster: &Cluster) -> Result<()> {
+    cluster.delete_namespace(OPERATOR).await?;
+    for namespace in [SERVICE, JOURNAL] {
+        let profiles = cluster.api::<ObservabilityProfile>(namespace);
+        let left = match profiles.list(&ListParams::default()).await {
+            Ok(left) => left.items,
+            // The resource is not installed.
+            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        for profile in left {
+            let free = json!({"metadata": {"finalizers": null}});
+            profiles
+                .patch(
+                    &profile.name_any(),
+                    &PatchParams::default(),
+                    &Patch::Merge(&free),
+                )
+                .await?;
+        }
+    }
+    for namespace in [SERVICE, JOURNAL, AWS] {
+        cluster.delete_namespace(namespace).await?;
+    }
+    Ok(())
 }
 
 /// Values of the service's chart.

@@ -69,6 +69,8 @@ pub mod reason {
     pub const NOT_DECLARED: &str = "NotDeclared";
     /// The receiver's pods are coming up.
     pub const PROGRESSING: &str = "Progressing";
+    /// The operator was told to run no receivers.
+    pub const RECEIVERS_DISABLED: &str = "ReceiversDisabled";
     /// An object of the receiver's name exists and is not ours.
     pub const NAME_TAKEN: &str = "NameTaken";
     /// The receiver's TCP proxy does not answer.
@@ -166,6 +168,7 @@ pub const CONDITIONS: &[Condition] = &[
         name: RECEIVER_READY,
         when_true: &[reason::AVAILABLE, reason::EXTERNAL, reason::NOT_DECLARED],
         when_false: &[
+            reason::RECEIVERS_DISABLED,
             reason::PROGRESSING,
             reason::NAME_TAKEN,
             reason::PROXY_UNREACHABLE,

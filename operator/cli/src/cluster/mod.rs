@@ -44,6 +44,7 @@ use self::store::Workloads;
 use self::write::Writer;
 use crate::lease::Permit;
 use crate::metrics::{Bound, Metrics};
+use crate::operator::scope::Scope;
 use crate::operator::watches::Watches;
 use crate::operator::world::{World, reference};
 
@@ -63,6 +64,10 @@ pub struct Settings {
     pub namespace: String,
     /// Workloads of all profiles that may be rolling out at the same time.
     pub max_concurrent_rollouts: usize,
+    /// The namespaces that are looked after.
+    pub scope: Scope,
+    /// Whether receivers are run at all.
+    pub receivers: bool,
     /// How it is found out whether a receiver is ready.
     pub check: Check,
 }
@@ -143,13 +148,22 @@ impl Cluster {
                 request(&profile);
             }
         };
+        let scope = &self.settings.scope;
         let watch = || (self.client.clone(), watches.clone());
         let ((a, b), (c, d), (e, f), (g, h)) = (watch(), watch(), watch(), watch());
         tokio::join!(
-            self.workloads.clone().watch::<Deployment>(a, b, changed),
-            self.workloads.clone().watch::<StatefulSet>(c, d, changed),
-            self.workloads.clone().watch::<DaemonSet>(e, f, changed),
-            self.workloads.clone().watch::<CronJob>(g, h, changed),
+            self.workloads
+                .clone()
+                .watch::<Deployment>(scope, a, b, changed),
+            self.workloads
+                .clone()
+                .watch::<StatefulSet>(scope, c, d, changed),
+            self.workloads
+                .clone()
+                .watch::<DaemonSet>(scope, e, f, changed),
+            self.workloads
+                .clone()
+                .watch::<CronJob>(scope, g, h, changed),
         );
     }
 
@@ -288,6 +302,12 @@ impl Cluster {
         address: Option<&str>,
         region: Option<&str>,
     ) -> Fact {
+        if !wanted.is_empty() && !self.settings.receivers {
+            return Fact::no(
+                reason::RECEIVERS_DISABLED,
+                "this operator runs no receivers (--no-receivers): set spec.xray.receiver.external to one that exists, or leave spec.xray.receiver out",
+            );
+        }
         if !wanted.is_empty() && region.is_none() {
             // Without one neither program starts.
             return Fact::no(
@@ -323,7 +343,7 @@ impl Cluster {
         } else {
             receiver.truth != Truth::True
         };
-        if in_use {
+        if in_use || !self.settings.receivers {
             return receiver;
         }
         match self.receivers.remove_except(profile, wanted).await {

@@ -31,6 +31,8 @@ impl Proxies {
     pub(super) fn new(metrics: Arc<Metrics>) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            // A connection made before the Service was in force, or to a pod that is gone, would be asked for ever.
+            .pool_max_idle_per_host(0)
             .no_proxy()
             .build()?;
         Ok(Self {

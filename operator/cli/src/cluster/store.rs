@@ -4,18 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event};
-use kube::{Api, Client};
+use kube::Client;
+use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tracewright_core::workload::{Workload, WorkloadKind};
 
 use super::history::History;
 use super::slim::{Injected, Slim};
+use crate::operator::scope::Scope;
 use crate::operator::watches::Watches;
-
-/// Objects per page of a first list.
-const PAGE_SIZE: u32 = 100;
 
 /// A workload's place in a namespace.
 pub type Key = (WorkloadKind, String);
@@ -105,14 +102,14 @@ impl Workloads {
     /// changed, as it was and as it is.
     pub async fn watch<K: Injected>(
         self: Arc<Self>,
+        scope: &Scope,
         client: Client,
         watches: Arc<Watches>,
         changed: impl Fn(Option<&Workload>, Option<&Workload>),
     ) {
         let kind = K::KIND;
-        let config = watcher::Config::default().page_size(PAGE_SIZE);
         let client = watches.client(kind.as_str(), &client);
-        let stream = watcher::watcher(Api::<Slim<K>>::all(client), config).default_backoff();
+        let stream = scope.watch::<Slim<K>>(&client);
         futures::pin_mut!(stream);
         while let Some(event) = stream.next().await {
             watches.observe(kind.as_str(), &event);

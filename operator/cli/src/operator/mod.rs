@@ -5,6 +5,7 @@ mod context;
 mod drift;
 pub mod http;
 mod reconcile;
+pub mod scope;
 pub mod settings;
 mod status;
 mod sweep;
@@ -19,11 +20,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ use crate::guard;
 use crate::lease::Elector;
 use crate::metrics::{Census, Metrics};
 use context::Context;
+use scope::Scope;
 use settings::Settings;
 use watches::Watches;
 use world::World;
@@ -53,8 +54,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(15);
 /// What the watches of profiles and namespaces are called.
 const PROFILES: &str = "ObservabilityProfile";
 const NAMESPACES: &str = "Namespace";
-/// Objects per page of a first list.
-const PAGE_SIZE: u32 = 100;
 
 /// Why the operator could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +138,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             rules: settings.quota_sampling_rules,
         },
     ));
+    let scope = Scope::new(settings.watch_namespaces.clone());
     let (requests, mut requested) = mpsc::channel(MAX_REQUESTS);
     let context = Arc::new(Context {
         client: client.clone(),
@@ -172,6 +172,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                 collector_image: settings.collector_image.clone(),
                 namespace: settings.namespace.clone(),
                 max_concurrent_rollouts: settings.max_concurrent_rollouts as usize,
+                scope: scope.clone(),
+                receivers: !settings.no_receivers,
                 check: settings.receiver_check,
             },
             world.clone(),
@@ -196,32 +198,28 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         "starting"
     );
 
-    let config = || watcher::Config::default().page_size(PAGE_SIZE);
     let namespace_watch = {
         let (world, watches, context) = (world.clone(), watches.clone(), context.clone());
-        watcher(
-            Api::<PartialObjectMeta<Namespace>>::all(watches.client(NAMESPACES, &client)),
-            config(),
-        )
-        .default_backoff()
-        .modify(|namespace| namespace.metadata.managed_fields = None)
-        .inspect(move |event| watches.observe(NAMESPACES, event))
-        .reflect(namespace_writer)
-        .touched_objects()
-        .filter_map(|namespace| async { namespace.ok() })
-        .for_each(move |namespace| {
-            world.changed();
-            for profile in world.references_in(&namespace.name_any()) {
-                context.request(profile);
-            }
-            std::future::ready(())
-        })
+        scope
+            .watch_namespaces(&watches.client(NAMESPACES, &client))
+            .modify(|namespace| namespace.metadata.managed_fields = None)
+            .inspect(move |event| watches.observe(NAMESPACES, event))
+            .reflect(namespace_writer)
+            .touched_objects()
+            .filter_map(|namespace| async { namespace.ok() })
+            .for_each(move |namespace| {
+                world.changed();
+                for profile in world.references_in(&namespace.name_any()) {
+                    context.request(profile);
+                }
+                std::future::ready(())
+            })
     };
     let profile_stream = {
         let (world, watches) = (world.clone(), watches.clone());
         let client = watches.client(PROFILES, &client);
-        watcher(Api::<ObservabilityProfile>::all(client), config())
-            .default_backoff()
+        scope
+            .watch::<ObservabilityProfile>(&client)
             .modify(|profile| profile.metadata.managed_fields = None)
             .inspect(move |event| {
                 watches.observe(PROFILES, event);

@@ -69,6 +69,19 @@ pub struct Settings {
     #[arg(long, env = "TRACEWRIGHT_DEFAULT_RECEIVER")]
     pub default_receiver: Option<String>,
 
+    /// Runs no receivers, and needs no rights for it: profiles that declare one are told so.
+    #[arg(long, env = "TRACEWRIGHT_NO_RECEIVERS")]
+    pub no_receivers: bool,
+
+    /// Namespaces that are looked after, separated by commas; rights are needed in these only. Default: all.
+    #[arg(
+        long,
+        env = "TRACEWRIGHT_WATCH_NAMESPACES",
+        value_delimiter = ',',
+        requires = "cluster_name"
+    )]
+    pub watch_namespaces: Vec<String>,
+
     /// How it is found out whether a receiver is ready.
     #[arg(long, env = "TRACEWRIGHT_RECEIVER_CHECK", default_value = "proxy")]
     pub receiver_check: Check,
