@@ -12,10 +12,11 @@ use tracewright_xray::contract::{item, skip};
 mod environment;
 
 /// Words of the status and of Events that are written in one place only and so are not of the contract.
-const OWN_WORDS: [&str; 14] = [
+const OWN_WORDS: [&str; 15] = [
     "Adopted",
     "Created",
     "Deleted",
+    "DriftRepaired",
     "Failed",
     "Injected",
     "Released",

@@ -1,7 +1,8 @@
 //! What is changed or taken away behind the operator's back comes back: by itself with the drift interval, at once when
 //! asked for; and what somebody else made in its place is left alone.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use k8s_openapi::api::events::v1::Event;
 use serde_json::{Value, json};
 use support::{Installation, LONG, eventually};
 use tracewright_core::crd::status::ItemState;
@@ -125,6 +126,19 @@ async fn what_was_deleted_is_made_again() -> Result<()> {
     take_away(&there, "/logs/logGroups", "/l").await?;
     look_again(&there, "p").await?;
     assert_eq!(comparable(see::state(&there).await?), before);
+    eventually(LONG, "an Event tells of all of them", async || {
+        let events = there.namespace().api::<Event>();
+        let events = events.list(&Default::default()).await?.items;
+        let told = events
+            .into_iter()
+            .filter(|event| event.reason.as_deref() == Some("DriftRepaired"))
+            .find_map(|event| event.note)
+            .context("no Event")?;
+        let all = ["X-Ray group g", "sampling rule r", "log group /l"];
+        anyhow::ensure!(all.iter().all(|name| told.contains(name)), "{told}");
+        anyhow::Ok(())
+    })
+    .await?;
     // The new group has another ARN, and the status knows it.
     let arn = part(&there, "/xray/groups/g/arn").await?;
     let known = |profile: &tracewright_core::crd::ObservabilityProfile| {

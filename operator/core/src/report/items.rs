@@ -85,9 +85,15 @@ fn item(object: &Planned<Applied>) -> Option<ItemStatus> {
 }
 
 /// One Event for each kind of write that was carried out. One for each object would not do: Events of the same reason
-/// about the same profile are counted together, and only the first one's sentence is kept.
-pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
-    let mut done: BTreeMap<Action, Vec<String>> = BTreeMap::new();
+/// about the same profile are counted together, and only the first one's sentence is kept. What was as declared before
+/// and is written though nothing new is declared was changed by somebody else, and has a reason of its own.
+pub(super) fn writes(
+    plan: &Plan<Applied>,
+    before: Option<&ObservabilityProfileStatus>,
+    generation: Option<i64>,
+) -> Vec<Transition> {
+    let before = before.filter(|status| status.observed_generation == generation);
+    let mut done: BTreeMap<(bool, Action), Vec<String>> = BTreeMap::new();
     for object in &plan.objects {
         let Verdict::Write(write) = &object.verdict else {
             continue;
@@ -95,6 +101,12 @@ pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
         if !matches!(object.outcome, Applied::Done { .. }) {
             continue;
         }
+        let was_as_declared = before.is_some_and(|status| {
+            list(status, object.kind)
+                .iter()
+                .any(|item| item.name == object.name && item.state == ItemState::Synced)
+        });
+        let drifted = was_as_declared && matches!(write.action, Action::Create | Action::Update);
         let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
         let fields: Vec<String> = write
             .changes
@@ -113,15 +125,15 @@ pub(super) fn writes(plan: &Plan<Applied>) -> Vec<Transition> {
         } else {
             format!(" ({})", fields.join(", "))
         };
-        done.entry(write.action).or_default().push(format!(
-            "{} {}{detail}",
-            object.kind.noun(),
-            object.name
-        ));
+        done.entry((drifted, write.action))
+            .or_default()
+            .push(format!("{} {}{detail}", object.kind.noun(), object.name));
     }
     done.into_iter()
-        .map(|(action, objects)| {
+        .map(|((drifted, action), objects)| {
             let (reason, verb) = match action {
+                Action::Create if drifted => ("DriftRepaired", "was gone and is created again"),
+                Action::Update if drifted => ("DriftRepaired", "was changed and is set back"),
                 Action::Create => ("Created", "created"),
                 Action::Update => ("Updated", "updated"),
                 Action::Adopt => ("Adopted", "adopted"),

@@ -133,7 +133,7 @@ pub fn transitions(
 ) -> Vec<Transition> {
     let mut transitions = Vec::new();
     if let AwsFacts::Observed { plan, .. } = &facts.aws {
-        transitions.extend(items::writes(plan));
+        transitions.extend(items::writes(plan, before, after.observed_generation));
     }
     for condition in &after.conditions {
         let earlier = before

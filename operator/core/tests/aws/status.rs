@@ -241,6 +241,26 @@ proptest! {
         }
         prop_assert_eq!(told.len(), kinds.len(), "{:?}", told);
     }
+
+    #[test]
+    fn what_was_as_declared_and_is_written_again_is_told_as_repaired_unless_the_profile_changed((profile, facts) in facts()) {
+        let after = status(&profile, &facts, at(1));
+        let reasons = |before: &ObservabilityProfileStatus| -> BTreeSet<(String, String)> {
+            let news = transitions(Some(before), &after, &facts);
+            let written = news.into_iter().filter(|news| news.action != "Reconcile");
+            written.map(|news| (news.action.to_owned(), news.reason)).collect()
+        };
+        // What was done leaves an object as declared, so doing it once more repairs it.
+        for (action, reason) in reasons(&after) {
+            let repairs = ["Create", "Update"].contains(&action.as_str());
+            prop_assert_eq!(reason == "DriftRepaired", repairs, "{} is told as {}", action, reason);
+        }
+        let mut older = after.clone();
+        older.observed_generation = Some(profile.metadata.generation.unwrap_or_default() - 1);
+        for (action, reason) in reasons(&older) {
+            prop_assert!(reason != "DriftRepaired", "{} is told as {}", action, reason);
+        }
+    }
 }
 
 #[test]
