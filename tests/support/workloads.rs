@@ -482,15 +482,11 @@ pub fn names(object: &Value) -> Vec<&str> {
 /// Whether anything of ours is in a workload.
 #[must_use]
 pub fn traces_of_ours(object: &Value) -> bool {
-    let text = json!([object["metadata"]["annotations"], object["spec"]]).to_string();
-    [
-        "tracewright.dev/injected",
-        "tracewright.dev/env-hash",
-        "TRACEWRIGHT_",
-        "OTEL_",
-    ]
-    .iter()
-    .any(|mark| text.contains(mark))
+    let spec = object["spec"].to_string();
+    object["metadata"]["annotations"]["tracewright.dev/injected"].is_string()
+        || ["tracewright.dev/env-hash", "TRACEWRIGHT_", "OTEL_"]
+            .iter()
+            .any(|mark| spec.contains(mark))
 }
 
 /// What its user wrote: the specification without anything that is ours or the API server's book-keeping.

@@ -51,7 +51,7 @@ impl History {
         let Some(record) = before.record.as_ref().filter(|_| !own) else {
             return;
         };
-        if !removed(record, now) {
+        if !removed(before, now) {
             return;
         }
         let (generation, times) = &mut self.removals;
@@ -160,11 +160,20 @@ mod tests {
             "status": more,
         });
         if let Some(hash) = hash {
+            // As rendered and recorded.
+            object["spec"]["template"]["spec"]["containers"][0]["env"] =
+                json!([{"name": "A", "value": "1"}]);
+            let recorded = WorkloadKind::StatefulSet
+                .deserialize(&object)
+                .expect("is a workload");
+            let recorded = recorded.containers[0].env[0]
+                .hash
+                .map(|hash| hash.to_string());
             object["spec"]["template"]["metadata"]["annotations"]["tracewright.dev/env-hash"] =
                 hash.into();
             object["metadata"]["annotations"] = json!({"tracewright.dev/injected": json!({
                 "profile": "p", "generation": 1, "renderVersion": 1, "reverted": false,
-                "containers": {"app": {"A": "0000000000000001"}},
+                "containers": {"app": {"A": recorded}},
             }).to_string()});
         }
         WorkloadKind::StatefulSet
@@ -190,6 +199,9 @@ mod tests {
         for version in ["3", "4", "5"] {
             assert!(!history.contested(1), "{version}");
             history.saw(&injected, &read(version, None, json!({})));
+            // What was removed stays removed while other things change.
+            let gone = read(version, None, json!({}));
+            history.saw(&gone, &gone);
         }
         assert!(history.contested(1));
         assert!(!history.contested(2), "another generation starts anew");

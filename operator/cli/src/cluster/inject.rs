@@ -98,15 +98,17 @@ impl Cluster {
                 secrets: &secrets.hashes,
             };
             let injection = decide(&workload, &demand, &facts);
-            let current = workload.record.as_ref().is_some_and(|record| {
-                record.profile == me.name && record.generation == generation && !record.reverted
-            });
+            // Whatever generation they are of: a change that mends must not wait for what it mends.
+            let mine = workload
+                .record
+                .as_ref()
+                .is_some_and(|record| record.profile == me.name && !record.reverted);
             let rolled_out = self
                 .workloads
                 .history(&workload, |history| history.rolled_out(&workload));
-            let settled = workload.record.is_none() || (current && rolled_out);
             // Somebody else's pods are not looked at, nor are those that had the variables before.
-            let ours = current && !settled;
+            let ours = mine && !rolled_out;
+            let settled = workload.record.is_none() || (mine && rolled_out);
             let rollout = self.judge(&workload, ours).await;
             covered.push(self.workloads.history(&workload, |history| Covered {
                 settled,
@@ -283,8 +285,8 @@ impl Cluster {
             let Rollout::Failed(evidence) = &one.rollout else {
                 continue;
             };
-            // A new change is already on its way.
-            if written.chosen.contains(&key(&one.workload)) {
+            // There is a new change to try.
+            if one.injection.action != Action::UpToDate {
                 continue;
             }
             let evidence = Some(evidence.to_string());

@@ -27,7 +27,7 @@ pub struct Covered {
     /// There are none of ours in the template, or they have rolled out before: what rolls out or fails now is another
     /// change.
     pub settled: bool,
-    /// The rollout failed, and it is the one that brought the variables of this generation.
+    /// The rollout failed, and it is the one that brought the variables.
     pub failed: bool,
     /// The rollout that goes on is of our last write: another write of ours may follow at once, in the same place.
     pub in_flight: bool,

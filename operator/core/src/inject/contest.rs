@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Record;
-use crate::workload::{Form, Workload};
+use crate::env::Hash;
+use crate::workload::{Container, Form, Workload};
 
 /// How many removals within [`WINDOW`] are a contest. No more than this many timestamps need to be kept.
 pub const REMOVALS: usize = 3;
@@ -22,28 +22,38 @@ pub fn contested(removals: &[Timestamp]) -> bool {
     })
 }
 
-/// Whether somebody else removed entries of ours: recorded before, and now gone or without a value in a container that
-/// is still there. A container that was removed or renamed is no removal, nor is a variable that its user keeps out by annotation.
-/// Not to be asked after a write of our own.
+/// Whether somebody else removed entries of ours from one state of a workload to the next: there before as recorded, and
+/// then gone or without a value in a container that is still there. A container that was removed or renamed is no removal,
+/// nor is an entry that its user had set and takes out again, nor a variable that its user keeps out by annotation. Not to
+/// be asked after a write of our own.
 #[must_use]
-pub fn removed(before: &Record, now: &Workload) -> bool {
-    if now.inject == Some(false) {
+pub fn removed(before: &Workload, now: &Workload) -> bool {
+    let Some(record) = before.record.as_ref().filter(|_| now.inject != Some(false)) else {
         return false;
-    }
-    now.containers.iter().any(|container| {
-        before
-            .containers
-            .get(&container.name)
-            .is_some_and(|recorded| {
-                recorded
-                    .iter()
-                    .filter(|(variable, _)| !now.skip_env.contains(*variable))
-                    .any(|(variable, hash)| {
-                        let there = container.env.iter().find(|entry| entry.name == *variable);
-                        there.is_none_or(|entry| {
-                            entry.form == Form::Empty && entry.hash != Some(*hash) && !entry.claimed
-                        })
-                    })
+    };
+    before.containers.iter().any(|earlier| {
+        let container = |of: &&Container| of.name == earlier.name;
+        let Some(later) = now.containers.iter().find(container) else {
+            return false;
+        };
+        let recorded = record.containers.get(&earlier.name);
+        recorded
+            .into_iter()
+            .flatten()
+            .filter(|(variable, _)| !now.skip_env.contains(*variable))
+            .filter(|(variable, hash)| is_ours(earlier, variable, **hash))
+            .any(|(variable, hash)| {
+                let left = later.env.iter().find(|entry| entry.name == *variable);
+                left.is_none_or(|entry| {
+                    entry.form == Form::Empty && entry.hash != Some(*hash) && !entry.claimed
+                })
             })
     })
+}
+
+fn is_ours(container: &Container, variable: &str, hash: Hash) -> bool {
+    container
+        .env
+        .iter()
+        .any(|entry| entry.name == variable && entry.hash == Some(hash) && !entry.claimed)
 }

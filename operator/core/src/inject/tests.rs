@@ -5,6 +5,7 @@ mod ownership;
 mod patches;
 mod property;
 mod records;
+mod secrets;
 mod skips;
 
 use super::*;

@@ -133,11 +133,11 @@ fn the_first_reference_to_a_secret_waits_for_it_and_a_later_loss_does_not_matter
 #[test]
 fn a_removal_is_told_from_what_may_rightly_be_gone() {
     let object = injected(&deployment(), SHOP, 1);
-    let recorded = record(&object);
+    let read = |object: &Value| read(WorkloadKind::Deployment, object);
     let gone = |edit: fn(&mut Value)| {
-        let mut object = object.clone();
-        edit(&mut object);
-        removed(&recorded, &read(WorkloadKind::Deployment, &object))
+        let mut now = object.clone();
+        edit(&mut now);
+        removed(&read(&object), &read(&now))
     };
     assert!(!gone(|_| {}));
     assert!(gone(
@@ -158,10 +158,13 @@ fn a_removal_is_told_from_what_may_rightly_be_gone() {
     }));
     // A variable of ours may be empty by right.
     let empty = injected(&deployment(), "{traces: {sampler: {type: always_on}}}", 1);
-    assert!(!removed(
-        &record(&empty),
-        &read(WorkloadKind::Deployment, &empty)
-    ));
+    assert!(!removed(&read(&empty), &read(&empty)));
+    // The user takes out what they had set over it.
+    let mut set = object.clone();
+    entry_mut(&mut set, "OTEL_SERVICE_NAME")["value"] = "mine".into();
+    let mut unset = set.clone();
+    entry_mut(&mut unset, "OTEL_SERVICE_NAME")["name"] = "OTHER".into();
+    assert!(!removed(&read(&set), &read(&unset)));
     assert!(!gone(|object| {
         object["metadata"]["annotations"]["tracewright.dev/inject"] = "false".into();
         object["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
