@@ -56,13 +56,13 @@ async fn main() -> Result<ExitCode> {
     );
 
     let mut operator = there
-        .operator()
+        .hurried_operator()
+        .await?
         .env("TRACEWRIGHT_DRIFT_INTERVAL", "60s")
         .env("TRACEWRIGHT_RECEIVER_CHECK", "pods")
         .start()?;
     operator.ready().await?;
-    let listed = peak(&mut operator)?;
-    println!("{listed:.1} MB at most until the first lists are in");
+    tell(&mut operator, "until the first lists are in")?;
     eventually(
         Duration::from_secs(600),
         "every profile was reconciled",
@@ -79,18 +79,11 @@ async fn main() -> Result<ExitCode> {
         },
     )
     .await?;
-    println!(
-        "{:.1} MB at most until every profile is reconciled",
-        peak(&mut operator)?
-    );
+    tell(&mut operator, "until every profile is reconciled")?;
     for minute in 0..soak.div_ceil(60) {
-        tokio::time::sleep(Duration::from_secs((soak - minute * 60).min(60))).await;
-        println!(
-            "{:.1} MB at most after {} s, {:.1} MB now",
-            peak(&mut operator)?,
-            ((minute + 1) * 60).min(soak),
-            memory(&mut operator, "VmRSS:")?
-        );
+        let seconds = (soak - minute * 60).min(60);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        tell(&mut operator, &format!("after {} s", minute * 60 + seconds))?;
     }
     operator.process().check()?;
     let reduced = (profiles < PROFILES || soak < SOAK_SECONDS)
@@ -182,6 +175,16 @@ async fn smallest(there: &Installation) -> Result<usize> {
         .into_iter()
         .min()
         .context("no workload")
+}
+
+fn tell(operator: &mut Operator, when: &str) -> Result<()> {
+    println!(
+        "{:.1} MB at most {when}; {:.1} MB now, of them {:.1} MB of the program's file",
+        peak(operator)?,
+        memory(operator, "VmRSS:")?,
+        memory(operator, "RssFile:")?
+    );
+    Ok(())
 }
 
 fn peak(operator: &mut Operator) -> Result<f64> {
