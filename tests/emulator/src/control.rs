@@ -1,6 +1,7 @@
 //! The control interface: what tests see and set from outside, under `/_control/`.
 
-use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
+use actix_web::error::InternalError;
+use actix_web::web::{self, Bytes, Data, Path, PathConfig, Query, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Span;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ type Shared = Data<Emulation>;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope("/_control")
+            .app_data(QueryConfig::default().error_handler(|error, _| nonsense(&error)))
+            .app_data(PathConfig::default().error_handler(|error, _| nonsense(&error)))
             .route("/health", web::get().to(health))
             .route("/reset", web::post().to(reset))
             .route("/calls", web::get().to(calls))
@@ -53,6 +56,11 @@ async fn unknown(request: HttpRequest) -> HttpResponse {
 fn refuse(status: u16, error: impl Into<String>) -> HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
     HttpResponse::build(status).json(json!({ "error": error.into() }))
+}
+
+/// What cannot be read of a path or query is refused as a body would be.
+fn nonsense(error: &dyn std::fmt::Display) -> actix_web::Error {
+    InternalError::from_response(error.to_string(), refuse(400, error.to_string())).into()
 }
 
 /// Reads a body whatever its content type says, so that plain `curl -d` works.

@@ -168,6 +168,8 @@ async fn the_control_interface_answers_and_refuses_in_json() {
         (Method::GET, "nothing", None, 404),
         (Method::DELETE, "faults/99", None, 404),
         (Method::POST, "stops/99/continue", None, 404),
+        (Method::DELETE, "faults/first", None, 400),
+        (Method::GET, "calls?since=yesterday", None, 400),
         (Method::POST, "faults", Some(json!({"operation": "*"})), 400),
         (
             Method::POST,
