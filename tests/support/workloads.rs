@@ -351,6 +351,23 @@ impl Team {
             .collect())
     }
 
+    /// How often the operator has asked for pods of this namespace since a mark.
+    ///
+    /// # Errors
+    /// There is no audit log.
+    pub fn looks_at_pods(&self, there: &Installation, since: AuditMark) -> Result<usize> {
+        let user = there.operator_user();
+        let pods = |event: &AuditEvent| {
+            let object = event.object_ref.as_ref();
+            event.user.username == user
+                && object.is_some_and(|object| {
+                    object.resource == "pods" && object.namespace == self.namespace.name()
+                })
+        };
+        let events = there.control_plane().audit(since)?;
+        Ok(events.iter().filter(|event| pods(event)).count())
+    }
+
     /// Writes of the operator to objects of this namespace since a mark, as `verb resource/subresource name`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use support::control_plane::AuditMark;
 use support::workloads::{
     CRASH_WITH_ENV, Ground, Team, entry, manifest, names, template_mut, traces_of_ours,
 };
@@ -146,6 +147,8 @@ async fn revert_takes_the_variables_back_until_the_profile_changes() -> Result<(
         !writes.iter().any(|write| write.contains("deployments")),
         "{writes:?}"
     );
+    let looks = team.looks_at_pods(&ground.there, AuditMark::default())?;
+    assert!((1..=3).contains(&looks), "pods were listed {looks} times");
     let events = team.events("p").await?;
     let count = |word: &str| {
         events

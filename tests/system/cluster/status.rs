@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 use support::SHORT;
+use support::control_plane::AuditMark;
 use support::workloads::{Ground, Team, manifest, template_mut, traces_of_ours};
 use tracewright_core::workload::WorkloadKind;
 
@@ -150,6 +151,12 @@ async fn nothing_is_written_where_nothing_changes_and_events_come_with_transitio
     }
     team.injected("p").await?;
     assert_eq!(team.writes(&ground.there, audit)?, Vec::<String>::new());
+    let ever = AuditMark::default();
+    assert_eq!(
+        team.looks_at_pods(&ground.there, ever)?,
+        0,
+        "pods are nobody's business while rollouts get on"
+    );
     assert_eq!(team.events("p").await?.len(), events);
     Ok(())
 }
