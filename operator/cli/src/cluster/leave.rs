@@ -130,10 +130,13 @@ impl Cluster {
     /// A receiver that would go with its profile cannot be told to stay.
     pub async fn release(&self, profile: &ObservabilityProfile) -> Result<(), String> {
         let me = reference(profile);
-        self.receivers
-            .release(profile)
-            .await
-            .map_err(|error| error.to_string())?;
+        // Without the right to run receivers there are none of ours.
+        if self.settings.receivers {
+            self.receivers
+                .release(profile)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
         self.queue.forget(&me);
         for workload in self.held(&me) {
             let body = serde_json::json!({"metadata": {
