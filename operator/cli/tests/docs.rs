@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracewright::args::{Program, grammar};
 use tracewright::aws::inventory::Traffic;
 use tracewright::lint::{self, Source};
-use tracewright::metrics::{Metrics, RuleLabel};
+use tracewright::metrics::{Census, Metrics, RuleLabel};
 use tracewright_xray::contract::metric;
 
 fn root() -> PathBuf {
@@ -109,11 +109,11 @@ fn scraped() -> Described {
         sampled: 1,
     };
     metrics.rule_traffic(&[(rule, traffic)]);
-    metrics.census(
-        &[("Ready".into(), "True".into(), 1)],
-        &[("Group", "Synced".into(), 1)],
-        &[("injected", 1)],
-    );
+    metrics.census(Census {
+        profiles: [(("Ready".into(), "True".into()), 1)].into(),
+        objects: [(("Group", "Synced".into()), 1)].into(),
+        workloads: [("injected", 1)].into(),
+    });
     let text = metrics.encode();
     let mut described = Described::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
