@@ -105,7 +105,9 @@ async fn main() -> Result<ExitCode> {
         "{PROFILES} profiles with AWS objects, receiver and workload are ready; {cycles} drift cycles follow"
     );
 
-    let since = passed(&there, 0, 1).await?;
+    // The Events about what has just become ready follow the status by a moment.
+    let now = there.aws().control().calls(0).await?.last;
+    let since = passed(&there, now, 2).await?;
     let audit = there.control_plane().audit_mark()?;
     passed(&there, since, cycles).await?;
     let calls = there.aws().control().calls(since).await?;

@@ -133,8 +133,9 @@ pub async fn gone(there: &Installation, name: &str) -> Result<()> {
 
 /// Has the operator take a fresh look at a profile, and waits until the reconcile with that look has ended.
 pub async fn look_again(there: &Installation, name: &str) -> Result<()> {
-    // Reconciles of one profile follow each other, so the second look begins after the first one's writes.
-    for _ in 0..2 {
+    // Reconciles of one profile follow each other, so a second look begins after the first one's writes. The check that
+    // follows a start looks too, once, and must not be taken for one of the two.
+    for _ in 0..3 {
         let mark = mark(there).await?;
         request(there, name).await?;
         let seen = eventually(LONG, "AWS is looked at again", async || {

@@ -21,6 +21,10 @@ const MAX_ATTEMPTS: u32 = 5;
 /// A write is abandoned after this time, which is below what remains of the lease when it starts.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(3_500);
 
+/// The share of a burst that is used at most, whatever the share of the rate. Calls do not take equally long to arrive: the
+/// rest of AWS's bucket is for those that come closer to one another than they were sent.
+const BURST_SHARE: f64 = 0.8;
+
 /// An AWS operation that the operator uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Operation {
@@ -195,7 +199,7 @@ impl Caller {
                 .unwrap_or(documented);
             Arc::new(Bucket::new(Rate {
                 per_second: rate.per_second * self.speed.share,
-                burst: (rate.burst * self.speed.share).max(1.0),
+                burst: (rate.burst * self.speed.share.min(BURST_SHARE)).max(1.0),
             }))
         });
         bucket.clone()

@@ -145,7 +145,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
         Err(error) => return AwsFacts::Unobserved(error.fact()),
     };
     let plan = diff(&desired, &observed, &context.world.claims(&identity));
-    let outcomes = apply(&account, &plan, &desired.profile.namespace).await;
+    let outcomes = apply(&account, &plan, &desired.profile).await;
     AwsFacts::Observed {
         account_id: account.id.clone(),
         region: desired.region.clone(),

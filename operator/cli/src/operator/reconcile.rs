@@ -349,7 +349,7 @@ async fn carry_out(
             "writing"
         );
     }
-    let outcomes = apply(account, &plan, &desired.profile.namespace).await;
+    let outcomes = apply(account, &plan, &desired.profile).await;
     let plan = plan.applied(outcomes);
     // What was as declared and is not any more, though nobody declared anything new, was changed behind our back.
     let settled = context.remember(&desired.profile, |memory| {
