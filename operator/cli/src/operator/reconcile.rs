@@ -28,6 +28,8 @@ use crate::observe::{log_groups, observe};
 /// Backoff of a profile that is not as declared: doubled with each reconcile in a row, with a bound.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(120);
+/// A rollout under way is looked at no later than this: of a pod that crashes, a StatefulSet or DaemonSet tells nothing.
+const ROLLOUT_RETRY: Duration = Duration::from_secs(10);
 /// A profile that waits for its turn at AWS goes on almost at once; the buckets set the pace.
 const IN_TURN: Duration = Duration::from_millis(100);
 
@@ -146,9 +148,14 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
             Action::await_change()
         }
         Undone::InTurn => Action::requeue(IN_TURN),
-        Undone::Soon => Action::requeue(context.remember(&me, |memory| {
+        Undone::Soon | Undone::RollingOut => Action::requeue(context.remember(&me, |memory| {
             memory.failures += 1;
-            backoff(memory.failures)
+            let backoff = backoff(memory.failures);
+            if undone == Undone::RollingOut {
+                backoff.min(ROLLOUT_RETRY)
+            } else {
+                backoff
+            }
         })),
     })
 }
@@ -429,6 +436,8 @@ enum Undone {
     Nothing,
     /// Another try changes nothing until something else does; the drift check looks anyway.
     UntilChange,
+    /// Nothing is wrong: workloads roll out.
+    RollingOut,
     Soon,
     /// Nothing is wrong: the rest waits for its turn at AWS's rate.
     InTurn,
@@ -446,7 +455,6 @@ fn undone(facts: &Facts) -> Undone {
         reason::PROXY_FORBIDDEN,
         reason::SECRET_MISSING,
         reason::WORKLOADS_NOT_INJECTED,
-        reason::ROLLING_OUT,
     ];
     let mut reasons: Vec<&str> = vec![facts.receiver.reason, facts.injected.reason];
     let mut freed = false;
@@ -473,6 +481,9 @@ fn undone(facts: &Facts) -> Undone {
     }
     if reasons.iter().any(|reason| passing.contains(reason)) {
         return Undone::Soon;
+    }
+    if reasons.contains(&reason::ROLLING_OUT) {
+        return Undone::RollingOut;
     }
     let fine = [
         reason::SYNCED,
