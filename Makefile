@@ -45,8 +45,8 @@ e2e: ## Run the end-to-end test on a kind cluster: images, charts, pods, traffic
 	tests/e2e/run.sh
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
-	$(CARGO) build --release --locked -p tracewright -p tracewright-tests --bins
-	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet memory); do \
+	$(CARGO) build --release --locked -p tracewright -p activities -p tracewright-tests --bins
+	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet memory sampling-decision cold-start service-vs-flask telemetry-added); do \
 	  echo "== $$name"; $(CARGO) run --quiet --release --locked -p tracewright-tests --bin $$name || exit 1; \
 	done
 
@@ -58,6 +58,7 @@ fmt: ## Check the formatting (cargo fmt --all mends it)
 clippy: ## Check with clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --locked --workspace --test e2e -- -D warnings
+	$(CARGO) clippy -p tracewright-telemetry --no-default-features --locked -- -D warnings
 
 deny: $(DENY) ## Check licences, sources, banned crates and, where they can be had, security advisories
 	$(DENY) --locked check --hide-inclusion-graph bans licenses sources

@@ -75,7 +75,7 @@ finish() {
     keep
     exit "$status"
   fi
-  for name in operator emulator control-plane; do
+  for name in activities collector operator emulator control-plane; do
     [ -n "${pids[$name]:-}" ] || continue
     kill "${pids[$name]}" 2>/dev/null || continue
     # The control plane has five processes to end; none takes long.
@@ -110,6 +110,7 @@ need() {
 }
 need cargo 'Rust, by rustup'
 need setsid util-linux
+. tests/demo/telemetry.sh
 
 started=$SECONDS
 folder=$(mktemp -d)
@@ -120,7 +121,8 @@ cat <<'TEXT'
 Tracewright keeps the observability of a service as an ObservabilityProfile declares it: X-Ray groups and sampling rules,
 log groups, the X-Ray receiver, and the environment variables of the workloads.
 
-Real here:      the Kubernetes control plane (API server, etcd, controllers, scheduler), the operator, and the AWS protocols.
+Real here:      the Kubernetes control plane (API server, etcd, controllers, scheduler), the operator, an OpenTelemetry Collector,
+                the activities service, and the AWS protocols.
 Simulated here: AWS itself (an emulator in memory), and nodes and pods (kwok: pods become ready, nothing runs in them).
 TEXT
 
@@ -128,6 +130,7 @@ heading 'Build what is not built yet'
 tests/cluster/build.sh control-plane | indented
 # With the features of the whole workspace, as for the tests: dependencies are then built once for both.
 cargo build --locked --workspace --bin tracewright --bin aws-emulator --bin control-plane --bin demo-aws 2>&1 | indented
+telemetry_programs
 built=$((SECONDS - started))
 
 heading 'Start a control plane, an AWS and the operator'
@@ -212,6 +215,8 @@ show demo-aws delete-sampling-rule Cruddur
 await 'the drift check has made it again' listed 'sampling rule  Cruddur'
 demo-aws list | grep '^sampling rule' | indented
 show kubectl get events --field-selector involvedObject.name=cruddur -o custom-columns=REASON:.reason,NOTE:.message --sort-by=.metadata.creationTimestamp
+
+telemetry_demo
 
 heading 'Delete the profile'
 show kubectl delete obsp cruddur --timeout "${patience}s"

@@ -31,6 +31,7 @@ mod port;
 pub mod process;
 pub mod rights;
 mod scratch;
+pub mod service;
 pub mod workloads;
 
 pub use cache::{MissingProgram, program};

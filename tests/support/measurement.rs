@@ -28,6 +28,16 @@ impl Measurement {
         }
     }
 
+    /// A value that must be at least `goal`.
+    #[must_use]
+    pub fn at_least(name: &'static str, value: f64, unit: &'static str, goal: f64) -> Self {
+        Self {
+            goal: format!(">= {goal}"),
+            ok: value >= goal,
+            ..Self::at_most(name, value, unit, goal)
+        }
+    }
+
     /// Says that it was taken with less than the load that the goal speaks of.
     #[must_use]
     pub fn reduced_to(mut self, load: Option<String>) -> Self {

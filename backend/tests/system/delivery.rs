@@ -1,6 +1,7 @@
 //! What arrives where.
 
-use crate::world::{GROUP, Service, World, eventually};
+use crate::service::Service;
+use crate::world::{GROUP, World, eventually};
 use aws_sdk_xray::primitives::DateTime;
 use serde_json::Value;
 use std::time::SystemTime;

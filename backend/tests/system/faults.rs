@@ -1,6 +1,7 @@
 //! The parts fail one by one: the service serves on, and what was not delivered is delivered later or counted.
 
-use crate::world::{Service, World, eventually};
+use crate::service::Service;
+use crate::world::{World, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -95,6 +96,37 @@ async fn log_events_wait_for_their_group_and_for_cloudwatch() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_told_and_what_was_logged_meanwhile_arrives_with_the_right_one() {
+    let world = World::start().await;
+    world.create_log_group().await;
+    world.fault(json!({"operation": "logs.*", "kind": "error", "status": 400, "code": "UnrecognizedClientException", "times": 3})).await;
+    let service = Service::start(world.variables()).await;
+    service.home().await;
+    eventually("the refusal is told", async || {
+        service
+            .log()
+            .contains("UnrecognizedClientException")
+            .then_some(())
+    })
+    .await;
+    eventually("the event", async || {
+        let events = world.log_events().await;
+        events
+            .iter()
+            .any(|event| event["trace_id"].is_string())
+            .then_some(())
+    })
+    .await;
+    assert_eq!(
+        service
+            .log()
+            .matches("shipping logs to CloudWatch fails")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::Extractor;
+use std::borrow::Cow;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -94,6 +95,7 @@ fn serve(telemetry: &Telemetry, request: &ServiceRequest) -> ServerSpan {
     let connection = request.connection_info();
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let forwarded_for = all(headers, header::X_FORWARDED_FOR);
     let facts = ServerRequest {
         method: request.method().as_str(),
         route: route.as_deref(),
@@ -109,9 +111,20 @@ fn serve(telemetry: &Telemetry, request: &ServiceRequest) -> ServerSpan {
         },
         peer: request.peer_addr(),
         user_agent: text(header::USER_AGENT),
-        forwarded_for: text(header::X_FORWARDED_FOR),
+        forwarded_for: forwarded_for.as_deref(),
     };
     telemetry.serve(&facts, &Headers(headers))
+}
+
+/// The header's value; where it came in several lines, which mean one list, all of them.
+fn all(headers: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
+    let mut values = headers
+        .get_all(name)
+        .filter_map(|value| value.to_str().ok());
+    let first = values.next()?;
+    Some(values.fold(Cow::Borrowed(first), |list, value| {
+        Cow::Owned(format!("{list},{value}"))
+    }))
 }
 
 pin_project_lite::pin_project! {

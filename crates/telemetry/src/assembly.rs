@@ -126,6 +126,7 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
     run_tasks(tasks);
 
     let xray_on = recorder.is_some();
+    let spans_on = xray_on || span_queue.is_some() || console_spans;
     let pipeline = Pipeline {
         otlp: span_queue,
         console: console_spans
@@ -156,6 +157,7 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         propagators: Propagators::new(propagators),
         decider,
         xray_on,
+        spans_on,
         context_missing: xray.map_or(ContextMissingStrategy::Log, |xray| xray.context_missing),
         duplicate_http_attributes,
         log_filter,

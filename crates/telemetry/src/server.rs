@@ -87,15 +87,16 @@ impl Telemetry {
                 .get::<Incoming>()
                 .and_then(|incoming| incoming.header.sampled);
             let facts = RequestFacts {
-                host: Some(request.host),
+                host: Some(without_default_port(request.scheme, request.host)),
                 method: Some(request.method),
                 path: Some(request.path),
             };
             context = context.with_value(inner.decider.decide(caller, facts));
         }
-        let builder = SpanBuilder::from_name(request.span_name())
-            .with_kind(SpanKind::Server)
-            .with_attributes(request.attributes(inner.duplicate_http_attributes));
+        let mut builder = SpanBuilder::from_name(request.span_name()).with_kind(SpanKind::Server);
+        if inner.spans_on {
+            builder = builder.with_attributes(request.attributes(inner.duplicate_http_attributes));
+        }
         let _override = root.map(|root| TraceIdOverride::set(TraceId::from_bytes(root.to_bytes())));
         let span = inner.server_tracer.build_with_context(builder, &context);
         let context = context.with_span(span);
@@ -246,7 +247,8 @@ impl ServerRequest<'_> {
             add("network.peer.address", peer.ip().to_string().into());
             add("network.peer.port", i64::from(peer.port()).into());
         }
-        match (self.forwarded_for, self.peer) {
+        let forwarded_for = self.forwarded_for.filter(|list| !list.trim().is_empty());
+        match (forwarded_for, self.peer) {
             (Some(forwarded), _) => {
                 add(
                     "client.address",
@@ -297,6 +299,12 @@ pub(crate) fn known_method(method: &str) -> Option<&'static str> {
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
     ];
     known.into_iter().find(|known| *known == method)
+}
+
+/// The host as rules and patterns see it: the port counts where it is not the scheme's own, as in the X-Ray SDK for Python.
+fn without_default_port<'a>(scheme: &str, host: &'a str) -> &'a str {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    host.strip_suffix(port).unwrap_or(host)
 }
 
 /// Host and port of a `Host` header.

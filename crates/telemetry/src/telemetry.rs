@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) decider: Arc<Decider>,
     /// Whether segments are recorded.
     pub(crate) xray_on: bool,
+    /// Whether spans go anywhere at all.
+    pub(crate) spans_on: bool,
     pub(crate) context_missing: ContextMissingStrategy,
     pub(crate) duplicate_http_attributes: bool,
     pub(crate) log_filter: String,

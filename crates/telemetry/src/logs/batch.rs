@@ -10,6 +10,8 @@ pub(super) const MAX_BATCH_BYTES: usize = 1_048_576;
 const EVENT_OVERHEAD_BYTES: usize = 26;
 /// The most bytes of an event with its overhead: what CloudWatch agents and other senders keep to.
 const MAX_EVENT_BYTES: usize = 262_144;
+/// The most bytes of an event's text.
+pub(super) const MAX_MESSAGE_BYTES: usize = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES;
 
 const HOUR_MS: i64 = 3_600_000;
 /// The events of a call lie within a day.
@@ -30,7 +32,7 @@ impl LogEvent {
     /// An event, its text cut to the largest that is sent, on a character boundary; `None` for an empty text, which CloudWatch
     /// does not take.
     pub(super) fn new(timestamp: i64, mut message: String) -> Option<Self> {
-        message.truncate(message.floor_char_boundary(MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES));
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
         (!message.is_empty()).then_some(Self { timestamp, message })
     }
 

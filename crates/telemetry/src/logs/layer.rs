@@ -1,5 +1,6 @@
 //! The `tracing` layer: one text line on the console, one JSON event for CloudWatch, both with the trace's id.
 
+use super::batch::MAX_MESSAGE_BYTES;
 use super::queue::LogQueue;
 use crate::console::{Console, Stream, write_time};
 use crate::ids::xray_trace_id;
@@ -145,39 +146,59 @@ impl Scratch {
         line.push(b'\n');
     }
 
-    /// `{"level":…,"target":…,"message":…,"trace_id":…,"span_id":…,"xray_trace_id":…,<fields>}`
+    /// `{"level":…,"target":…,"message":…,"trace_id":…,"span_id":…,"xray_trace_id":…,<fields>}`, which stays JSON however long
+    /// the record is: what is too much of its text and fields is left out, and `"truncated":true` says so.
     fn write_event(
         &mut self,
         metadata: &tracing::Metadata<'_>,
         span: &SpanContext,
         sampled_for_xray: bool,
     ) {
+        const TRUNCATED: &[u8] = b",\"truncated\":true";
+        let mut ids = String::new();
+        if span.is_valid() {
+            write!(
+                ids,
+                ",\"trace_id\":\"{}\",\"span_id\":\"{}\"",
+                span.trace_id(),
+                span.span_id()
+            )
+            .expect(TO_STRING);
+            // X-Ray's console looks for its own spelling.
+            if let Some(id) = xray_trace_id(span.trace_id()).filter(|_| sampled_for_xray) {
+                write!(ids, ",\"xray_trace_id\":\"{id}\"").expect(TO_STRING);
+            }
+        }
         let Self {
             message,
             json,
             line,
             ..
         } = self;
-        line.clear();
-        write!(line, "{{\"level\":\"{}\",\"target\":", metadata.level()).expect(TO_VECTOR);
-        write_json(line, metadata.target());
-        line.extend_from_slice(b",\"message\":");
-        write_json(line, message.as_str());
-        if span.is_valid() {
-            write!(
-                line,
-                ",\"trace_id\":\"{}\",\"span_id\":\"{}\"",
-                span.trace_id(),
-                span.span_id()
-            )
-            .expect(TO_VECTOR);
-            // X-Ray's console looks for its own spelling.
-            if let Some(id) = xray_trace_id(span.trace_id()).filter(|_| sampled_for_xray) {
-                write!(line, ",\"xray_trace_id\":\"{id}\"").expect(TO_VECTOR);
-            }
+        let write = |line: &mut Vec<u8>, message: &str, fields: &[&[u8]]| {
+            line.clear();
+            write!(line, "{{\"level\":\"{}\",\"target\":", metadata.level()).expect(TO_VECTOR);
+            write_json(line, metadata.target());
+            line.extend_from_slice(b",\"message\":");
+            write_json(line, message);
+            line.extend_from_slice(ids.as_bytes());
+            fields
+                .iter()
+                .for_each(|field| line.extend_from_slice(field));
+            line.push(b'}');
+        };
+        write(line, message, &[json]);
+        if line.len() <= MAX_MESSAGE_BYTES {
+            return;
         }
-        line.extend_from_slice(json);
-        line.push(b'}');
+        let fields = if json.len() > MAX_MESSAGE_BYTES / 2 {
+            b"".as_slice()
+        } else {
+            json
+        };
+        write(line, "", &[fields, TRUNCATED]);
+        let room = MAX_MESSAGE_BYTES.saturating_sub(line.len());
+        write(line, cut_for_json(message, room), &[fields, TRUNCATED]);
     }
 
     fn field(
@@ -191,7 +212,7 @@ impl Scratch {
         if name.starts_with("log.") {
             return;
         }
-        write!(self.text, " {name}={text}").expect("writing to a string cannot fail");
+        write!(self.text, " {name}={text}").expect(TO_STRING);
         let taken = [
             "level",
             "target",
@@ -212,7 +233,7 @@ impl Scratch {
 impl Visit for Scratch {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            write!(self.message, "{value:?}").expect("writing to a string cannot fail");
+            write!(self.message, "{value:?}").expect(TO_STRING);
         } else {
             let value = format!("{value:?}");
             self.field(field, &value, format_args!("{value}"));
@@ -244,7 +265,24 @@ impl Visit for Scratch {
     }
 }
 
+const TO_STRING: &str = "writing to a string cannot fail";
 const TO_VECTOR: &str = "writing to a vector cannot fail";
+
+/// The longest beginning of `text` that takes at most `room` bytes between the quotes of a JSON string.
+fn cut_for_json(text: &str, mut room: usize) -> &str {
+    for (at, c) in text.char_indices() {
+        let length = match c {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..'\u{20}' => 6,
+            c => c.len_utf8(),
+        };
+        match room.checked_sub(length) {
+            Some(left) => room = left,
+            None => return &text[..at],
+        }
+    }
+    text
+}
 
 fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     serde_json::to_writer(out, value).expect("texts, numbers and booleans are always JSON");

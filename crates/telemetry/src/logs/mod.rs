@@ -17,3 +17,6 @@ pub(crate) use layer::{LogLayer, mark_telemetry_thread};
 pub(crate) use queue::LogQueue;
 #[cfg(feature = "cloudwatch")]
 pub(crate) use shipper::run;
+
+#[cfg(test)]
+mod random_inputs;

@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// More events are not kept; further ones are dropped and counted.
-const MAX_EVENTS: usize = 50_000;
+pub(super) const MAX_EVENTS: usize = 50_000;
 /// More bytes are not kept either.
-const MAX_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The queue between the threads that log and the one that ships.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use crate::shutdown::{Flush, Flushes};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,20 @@ const REBIND: Duration = Duration::from_secs(60);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Where the receiver is now.
+pub(crate) trait Resolve: fmt::Display + Send + Sync {
+    /// All its addresses; asked again whenever one may have changed.
+    fn resolve(&self) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+}
+
+impl Resolve for Address {
+    async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await?
+            .collect())
+    }
+}
 
 /// The queue of documents.
 #[derive(Debug)]
@@ -127,7 +142,7 @@ impl Emitter {
 /// Sends what is queued until a closing flush.
 pub(crate) async fn run(
     emitter: Arc<Emitter>,
-    address: Address,
+    address: impl Resolve,
     metrics: Arc<Metrics>,
     mut flushes: Flushes,
 ) {
@@ -163,9 +178,9 @@ pub(crate) async fn run(
     }
 }
 
-struct Sender {
+struct Sender<R> {
     emitter: Arc<Emitter>,
-    address: Address,
+    address: R,
     connection: Option<Connection>,
     /// Which of the resolved addresses is tried.
     attempt: usize,
@@ -180,7 +195,7 @@ struct Connection {
     since: Instant,
 }
 
-impl Sender {
+impl<R: Resolve> Sender<R> {
     /// Sends round after round; `Err` if the receiver cannot be reached now.
     async fn send_waiting(&mut self) -> Result<(), ()> {
         loop {
@@ -239,11 +254,8 @@ impl Sender {
     }
 
     async fn connect(&self) -> io::Result<UdpSocket> {
-        let name = (self.address.host.as_str(), self.address.port);
-        let resolved = timeout(self.resolve_timeout, tokio::net::lookup_host(name)).await;
-        let resolved: Vec<SocketAddr> = resolved
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
-            .collect();
+        let resolved = timeout(self.resolve_timeout, self.address.resolve()).await;
+        let resolved = resolved.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if resolved.is_empty() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -281,3 +293,6 @@ impl Sender {
         flush.done(complete);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ pub(crate) struct Recorder {
     /// True if OTLP's sampled flag is X-Ray's decision, where no request's decision is in the context.
     follows_flag: bool,
     origin: Origin,
+    /// Where the process runs, which is said beside exceptions.
+    working_directory: Option<String>,
     emitter: Arc<Emitter>,
     open: [Mutex<HashMap<SpanId, Arc<Segment>>>; SHARDS],
     too_many: Counter,
@@ -59,6 +61,9 @@ impl Recorder {
             decider,
             follows_flag,
             origin,
+            working_directory: std::env::current_dir()
+                .ok()
+                .map(|folder| folder.to_string_lossy().into_owned()),
             emitter,
             open: std::array::from_fn(|_| Mutex::default()),
             too_many: metrics.dropped(Exporter::XRay, "too_many_open"),
@@ -143,6 +148,7 @@ impl Recorder {
         };
         let facts = Facts::of(span);
         let mut entity = facts.entity(span);
+        entity.working_directory = self.working_directory.as_deref();
         let mut tree = segment.tree();
         entity.cause = facts
             .first_exception()

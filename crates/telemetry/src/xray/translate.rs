@@ -231,6 +231,7 @@ impl<'a> Facts<'a> {
             throttle: status == Some(429),
             exceptions: self.exceptions.clone(),
             cause: None,
+            working_directory: None,
             annotations: self.annotations.clone(),
             metadata: self.metadata.clone(),
         }

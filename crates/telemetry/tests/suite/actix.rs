@@ -109,6 +109,8 @@ async fn each_request_is_a_span_with_what_is_done_below_it() {
     };
     let answer = get("/users/7?q=1")
         .header("user-agent", "test")
+        .header("x-forwarded-for", "1.2.3.4")
+        .header("x-forwarded-for", "5.6.7.8")
         .send()
         .await
         .unwrap();
@@ -143,6 +145,7 @@ async fn each_request_is_a_span_with_what_is_done_below_it() {
         attribute(user, "user_agent.original"),
         "StringValue(\"test\")"
     );
+    assert!(attribute(user, "http.request.header.x-forwarded-for").contains("\"1.2.3.4,5.6.7.8\""));
     assert_eq!(
         attribute(&spans["GET"], "http.response.status_code"),
         "IntValue(404)"

@@ -77,6 +77,8 @@ fn a_forwarded_address_is_taken_whole_and_marked() {
     );
     assert_eq!(json["http"]["request"]["client_ip"], "1.2.3.4, 5.6.7.8");
     assert_eq!(json["http"]["request"]["x_forwarded_for"], true);
+    let json = segment(&[], &[("x-forwarded-for", "")], 200, |_, _| {});
+    assert_eq!(json["http"]["request"]["client_ip"], "10.0.0.9");
 }
 
 #[test]
@@ -116,6 +118,11 @@ fn an_exception_is_a_cause_and_its_callers_refer_to_it() {
     assert_eq!(
         (&exception["type"], &exception["message"]),
         (&json!("error"), &json!("it broke"))
+    );
+    let folder = std::env::current_dir().unwrap();
+    assert_eq!(
+        inner["cause"]["working_directory"],
+        folder.to_str().unwrap()
     );
     assert_eq!(
         exception["stack"],
@@ -278,11 +285,16 @@ fn names_come_from_the_variables_or_from_the_host() {
         segment(&named, &[], 200, |_, _| {})["name"],
         "from-variable"
     );
-    let host = [("host", "4567-demo.example.test")];
-    assert_eq!(
-        segment(&named, &host, 200, |_, _| {})["name"],
-        "4567-demo.example.test"
-    );
+    for (host, name) in [
+        ("4567-demo.example.test", "4567-demo.example.test"),
+        ("4567-demo.example.test:80", "4567-demo.example.test"),
+        ("4567-demo.example.test:8080", "4567-demo.example.test:8080"),
+    ] {
+        assert_eq!(
+            segment(&named, &[("host", host)], 200, |_, _| {})["name"],
+            name
+        );
+    }
 }
 
 #[test]

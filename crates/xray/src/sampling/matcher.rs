@@ -1,18 +1,17 @@
-//! Finding the first rule that matches a request: all rules at once, one bit each.
+//! Finding the first rule that matches a request.
 //!
-//! Equal patterns of one field are tried once for all rules that have them, and only while one of those rules can still
-//! match. The field with the most patterns goes first, because it tells the rules apart.
+//! The two fields whose patterns tell the rules apart most are looked at first, and only for which characters occur in
+//! them: most rules lack one and are passed over without trying a pattern.
 
-use super::pattern::{Folded, Pattern};
+use super::pattern::{Pattern, characters_of};
 use crate::rule::{Request, SamplingRule};
 
-/// How many rules one [`Matcher`] holds: the bits of its masks.
-pub(super) const MAX_RULES: usize = 64;
+const PROBES: usize = 2;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Matcher {
-    all: u64,
-    fields: Vec<(Field, Vec<Alternative>)>,
+    probes: [Option<Field>; PROBES],
+    rules: Vec<Rule>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,93 +23,104 @@ enum Field {
     ServiceType,
 }
 
-/// A pattern and the rules that have it.
 #[derive(Debug)]
-struct Alternative {
-    pattern: Pattern,
-    rules: u64,
+struct Rule {
+    /// The characters that each probe's text must have.
+    needs: [u64; PROBES],
+    /// The patterns but for those that match everything.
+    patterns: Vec<(Field, Pattern)>,
+}
+
+impl Field {
+    const ALL: [Self; 5] = [
+        Self::Host,
+        Self::Method,
+        Self::Path,
+        Self::Service,
+        Self::ServiceType,
+    ];
+
+    fn pattern(self, rule: &SamplingRule) -> &str {
+        match self {
+            Self::Host => &rule.host,
+            Self::Method => &rule.http_method,
+            Self::Path => &rule.url_path,
+            Self::Service => &rule.service_name,
+            Self::ServiceType => &rule.service_type,
+        }
+    }
+
+    /// What the request says; nothing where it says nothing, and then every pattern matches.
+    fn text<'a>(self, request: &Request<'a>) -> Option<&'a str> {
+        let text = match self {
+            Self::Host => request.host,
+            Self::Method => request.method,
+            Self::Path => request.path,
+            Self::Service => request.service,
+            Self::ServiceType => request.service_type,
+        };
+        text.filter(|text| !text.is_empty())
+    }
 }
 
 impl Matcher {
-    /// Takes at most [`MAX_RULES`] rules, in the order in which they are to be tried.
+    /// Takes the rules in the order in which they are to be tried.
     pub(super) fn new(rules: &[SamplingRule]) -> Self {
-        assert!(rules.len() <= MAX_RULES, "the caller splits longer lists");
-        let all = [
-            Field::Host,
-            Field::Method,
-            Field::Path,
-            Field::Service,
-            Field::ServiceType,
-        ];
-        let mut fields: Vec<(Field, Vec<Alternative>)> = all
-            .into_iter()
-            .map(|field| (field, alternatives(field, rules)))
-            .filter(|(_, alternatives)| !alternatives.is_empty())
+        let different = |field: Field| {
+            let mut patterns: Vec<&str> = rules.iter().map(|rule| field.pattern(rule)).collect();
+            patterns.sort_unstable();
+            patterns.dedup();
+            patterns.len()
+        };
+        let mut fields = Field::ALL;
+        fields.sort_by_cached_key(|field| std::cmp::Reverse(different(*field)));
+        let probes = std::array::from_fn(|n| (different(fields[n]) > 1).then_some(fields[n]));
+        let rules = rules
+            .iter()
+            .map(|rule| Rule::new(rule, fields, probes))
             .collect();
-        fields.sort_by_key(|(_, alternatives)| std::cmp::Reverse(alternatives.len()));
-        Self {
-            all: if rules.len() == MAX_RULES {
-                u64::MAX
-            } else {
-                (1 << rules.len()) - 1
-            },
-            fields,
-        }
+        Self { probes, rules }
     }
 
     /// The index of the first rule that matches.
     #[inline]
     pub(super) fn first_match(&self, request: &Request<'_>) -> Option<usize> {
-        let mut candidates = self.all;
-        for (field, alternatives) in &self.fields {
-            let text = match field {
-                Field::Host => request.host,
-                Field::Method => request.method,
-                Field::Path => request.path,
-                Field::Service => request.service,
-                Field::ServiceType => request.service_type,
-            };
-            let Some(text) = text.filter(|text| !text.is_empty()) else {
-                continue;
-            };
-            let text = Folded::new(text);
-            for alternative in alternatives {
-                if candidates & alternative.rules != 0 && !alternative.pattern.matches(&text) {
-                    candidates &= !alternative.rules;
-                }
-            }
-        }
-        (candidates != 0).then(|| candidates.trailing_zeros() as usize)
+        let has = self.probes.map(|field| {
+            field
+                .and_then(|field| field.text(request))
+                .map_or(u64::MAX, characters_of)
+        });
+        self.rules.iter().position(|rule| {
+            let lacks = (rule.needs[0] & !has[0]) | (rule.needs[1] & !has[1]);
+            lacks == 0 && rule.matches(request)
+        })
     }
 }
 
-fn alternatives(field: Field, rules: &[SamplingRule]) -> Vec<Alternative> {
-    let mut alternatives: Vec<Alternative> = Vec::new();
-    for (n, rule) in rules
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| !rule.is_default())
-    {
-        let pattern = Pattern::new(match field {
-            Field::Host => &rule.host,
-            Field::Method => &rule.http_method,
-            Field::Path => &rule.url_path,
-            Field::Service => &rule.service_name,
-            Field::ServiceType => &rule.service_type,
+impl Rule {
+    fn new(rule: &SamplingRule, fields: [Field; 5], probes: [Option<Field>; PROBES]) -> Self {
+        // The rule `Default` matches by its name.
+        let fields = if rule.is_default() {
+            [].as_slice()
+        } else {
+            &fields
+        };
+        let patterns: Vec<(Field, Pattern)> = fields
+            .iter()
+            .map(|field| (*field, Pattern::new(field.pattern(rule))))
+            .filter(|(_, pattern)| !pattern.matches_everything())
+            .collect();
+        let needs = probes.map(|probe| {
+            let pattern = patterns.iter().find(|(field, _)| Some(*field) == probe);
+            pattern.map_or(0, |(_, pattern)| pattern.characters())
         });
-        if pattern.matches_everything() {
-            continue;
-        }
-        match alternatives
-            .iter_mut()
-            .find(|alternative| alternative.pattern == pattern)
-        {
-            Some(alternative) => alternative.rules |= 1 << n,
-            None => alternatives.push(Alternative {
-                pattern,
-                rules: 1 << n,
-            }),
-        }
+        Self { needs, patterns }
     }
-    alternatives
+
+    #[inline]
+    fn matches(&self, request: &Request<'_>) -> bool {
+        self.patterns
+            .iter()
+            .all(|(field, pattern)| field.text(request).is_none_or(|text| pattern.matches(text)))
+    }
 }

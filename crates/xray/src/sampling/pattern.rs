@@ -1,43 +1,45 @@
-//! Patterns and texts prepared for each other, so that a request meets all rules in little time.
+//! Patterns prepared for matching: what can be said of a pattern once is not found out for every request.
 
 use crate::rule::{Client, wildcard};
 
-/// Whether the pattern matches the text, without preparing either: the definition, to which [`Pattern`] gives the same
-/// answers faster.
+/// Whether the pattern matches the text, without preparing it: the definition, to which [`Pattern`] gives the same answers
+/// faster.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     wildcard::matches(pattern, text, Client::XRaySdk)
 }
 
-/// Longer texts are matched by [`wildcard::matches`].
-const MAX_FOLDED: usize = 256;
-
-/// A text prepared to be matched with many patterns: folded to lower case, on the stack.
-pub(super) struct Folded<'a> {
-    original: &'a str,
-    bytes: [u8; MAX_FOLDED],
-    /// Length, or `None` if the text is too long or not ASCII.
-    len: Option<usize>,
-    head: u64,
-}
-
-impl<'a> Folded<'a> {
-    pub(super) fn new(original: &'a str) -> Self {
-        let mut folded = Self {
-            original,
-            bytes: [0; MAX_FOLDED],
-            len: None,
-            head: 0,
+/// A bit for each ASCII character; letters have one for both cases, and a few seldom ones share theirs.
+const BITS: [u64; 128] = {
+    let mut bits = [0; 128];
+    let mut c = 0;
+    while c < 128 {
+        let folded = (c as u8).to_ascii_lowercase();
+        let bit = match folded {
+            b'a'..=b'z' => folded - b'a',
+            b'0'..=b'9' => 26 + folded - b'0',
+            b'-' => 36,
+            b'.' => 37,
+            b'/' => 38,
+            b'_' => 39,
+            b':' => 40,
+            _ => 41 + folded % 23,
         };
-        let len = original.len();
-        if len <= MAX_FOLDED && original.is_ascii() {
-            for (to, from) in folded.bytes.iter_mut().zip(original.as_bytes()) {
-                *to = from.to_ascii_lowercase();
-            }
-            folded.len = Some(len);
-            folded.head = first_eight(&folded.bytes);
-        }
-        folded
+        bits[c] = 1 << bit;
+        c += 1;
     }
+    bits
+};
+
+/// The characters that occur in a text, as bits; all of them if it is not ASCII, where case is another matter.
+#[inline]
+pub(super) fn characters_of(text: &str) -> u64 {
+    let mut found = 0;
+    let mut all = 0;
+    for byte in text.bytes() {
+        found |= BITS[usize::from(byte & 0x7f)];
+        all |= byte;
+    }
+    if all < 0x80 { found } else { u64::MAX }
 }
 
 /// A pattern prepared to be matched with many texts.
@@ -46,9 +48,6 @@ pub(super) struct Pattern {
     original: Box<str>,
     /// The literals between the stars, in lower case; one literal if there is no star.
     literals: Box<[Literal]>,
-    /// The first eight bytes of the first literal and which of their bits count: most texts fail here.
-    head: u64,
-    head_mask: u64,
     min_len: usize,
     is_ascii: bool,
 }
@@ -68,16 +67,8 @@ impl Pattern {
                 has_question_mark: literal.contains('?'),
             })
             .collect();
-        let (mut head, mut head_mask) = ([0; 8], [0; 8]);
-        for (n, byte) in literals[0].bytes.iter().take(8).enumerate() {
-            if *byte != b'?' {
-                (head[n], head_mask[n]) = (*byte, 0xff);
-            }
-        }
         Self {
             min_len: literals.iter().map(|literal| literal.bytes.len()).sum(),
-            head: u64::from_le_bytes(head),
-            head_mask: u64::from_le_bytes(head_mask),
             is_ascii: original.is_ascii(),
             original: original.into(),
             literals,
@@ -89,15 +80,23 @@ impl Pattern {
         self.literals.len() > 1 && self.min_len == 0
     }
 
-    #[inline]
-    pub(super) fn matches(&self, text: &Folded<'_>) -> bool {
-        let Some(len) = text.len.filter(|_| self.is_ascii) else {
-            return matches_pattern(&self.original, text.original);
-        };
-        if len < self.min_len || (text.head ^ self.head) & self.head_mask != 0 {
-            return false;
+    /// The characters that every text has that the pattern matches, as [`characters_of`] finds them.
+    pub(super) fn characters(&self) -> u64 {
+        let literal = |c: &char| !matches!(c, '*' | '?');
+        let literals: String = self.original.chars().filter(literal).collect();
+        if self.is_ascii {
+            characters_of(&literals)
+        } else {
+            0
         }
-        self.matches_ascii(&text.bytes[..len])
+    }
+
+    #[inline]
+    pub(super) fn matches(&self, text: &str) -> bool {
+        if !self.is_ascii || !text.is_ascii() {
+            return matches_pattern(&self.original, text);
+        }
+        text.len() >= self.min_len && self.matches_ascii(text.as_bytes())
     }
 
     /// First and last literal stand at the ends; those between are taken where they first occur.
@@ -116,9 +115,7 @@ impl Pattern {
             return false;
         }
         for literal in middle {
-            let Some(found) = (from..=end.saturating_sub(literal.bytes.len()))
-                .find(|at| literal.is_at(text, *at))
-            else {
+            let Some(found) = literal.find(&text[..end], from) else {
                 return false;
             };
             from = found + literal.bytes.len();
@@ -128,26 +125,26 @@ impl Pattern {
 }
 
 impl Literal {
+    /// Where it first occurs in `text` at `from` or later.
+    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        let last = text.len().checked_sub(self.bytes.len())?;
+        (from..=last).find(|at| self.is_at(text, *at))
+    }
+
     #[inline]
     fn is_at(&self, text: &[u8], at: usize) -> bool {
         let Some(text) = text.get(at..at + self.bytes.len()) else {
             return false;
         };
+        let is_same = |(p, t): (&u8, &u8)| *p == t.to_ascii_lowercase();
         if self.has_question_mark {
-            self.bytes
-                .iter()
-                .zip(text)
-                .all(|(p, t)| *p == b'?' || p == t)
+            let mut pairs = self.bytes.iter().zip(text);
+            pairs.all(|(p, t)| *p == b'?' || is_same((p, t)))
         } else {
-            *self.bytes == *text
+            // The first character decides most often.
+            self.bytes.iter().zip(text).all(is_same)
         }
     }
-}
-
-fn first_eight(bytes: &[u8; MAX_FOLDED]) -> u64 {
-    u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ])
 }
 
 #[cfg(test)]
@@ -156,8 +153,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn both(pattern: &str, text: &str) -> bool {
-        let fast = Pattern::new(pattern).matches(&Folded::new(text));
+        let prepared = Pattern::new(pattern);
+        let fast = prepared.matches(text);
         assert_eq!(fast, matches_pattern(pattern, text), "{pattern} {text}");
+        let lacks = prepared.characters() & !characters_of(text);
+        assert!(!fast || lacks == 0, "{pattern} {text}: {lacks:x}");
         fast
     }
 

@@ -6,14 +6,20 @@
 //! [X-Ray developer guide, "Segment documents"](https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html).
 
 mod cause;
+mod ended;
 mod entity;
 mod name;
+mod origin;
+mod part;
 mod tree;
 
 pub use cause::{Exception, Frame, MAX_FRAMES, rust_backtrace};
-pub use entity::{Entity, Http, Namespace, Origin, Part, Root, Sql, Value, WriteReport};
+pub use ended::{Document, Documents};
+pub use entity::{Entity, Http, Namespace, Root, Sql, Value};
 pub use name::{MAX_NAME_CHARS, clean_name};
-pub use tree::{Document, Documents, MAX_OPEN_SUBSEGMENTS, STREAMING_THRESHOLD, Tree};
+pub use origin::Origin;
+pub use part::{Part, WriteReport};
+pub use tree::{MAX_OPEN_SUBSEGMENTS, STREAMING_THRESHOLD, Tree};
 
 /// The line that precedes each document in a datagram to the X-Ray daemon.
 pub const DATAGRAM_HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";

@@ -116,6 +116,55 @@ fn a_record_of_several_lines_stays_one_line() {
 }
 
 #[test]
+fn a_record_that_is_too_long_stays_json_and_keeps_its_trace() {
+    let span = SpanContext::new(
+        TraceId::from(7),
+        SpanId::from(2),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::NONE,
+    );
+    let context = Context::new().with_remote_span_context(span);
+    let (_, events) = logged(|| {
+        let _guard = context.attach();
+        tracing::info!(n = 1, "{}", "é\n".repeat(150_000));
+        tracing::info!(blob = "x".repeat(300_000), "short");
+        tracing::info!(n = 1, "{}", "x".repeat(200_000));
+    });
+    let message = |n: usize| events[n]["message"].as_str().unwrap();
+    assert!(events[0].to_string().len() > MAX_MESSAGE_BYTES - 10);
+    assert!(message(0).starts_with("é\né\n") && message(0).len() > 190_000);
+    assert_eq!(
+        (&events[0]["n"], &events[0]["truncated"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!((message(1), events[1].get("blob")), ("short", None));
+    assert_eq!(events[1]["truncated"], true);
+    assert_eq!(
+        (message(2).len(), events[2].get("truncated")),
+        (200_000, None)
+    );
+    for event in &events {
+        assert_eq!(event["trace_id"], "00000000000000000000000000000007");
+    }
+}
+
+#[test]
+fn records_of_the_crate_log_are_taken_in_too() {
+    tracing_log::LogTracer::init().unwrap();
+    let (lines, events) =
+        logged(|| tracing_log::log::warn!(target: "old::style", "from {}", "log"));
+    assert!(
+        lines[0].ends_with(" WARN old::style: from log"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        events,
+        [json!({"level": "WARN", "target": "old::style", "message": "from log"})]
+    );
+}
+
+#[test]
 fn an_empty_record_and_those_of_the_library_s_own_threads_are_not_shipped() {
     let (lines, events) = logged(|| tracing::info!(""));
     assert_eq!((lines.len(), events.len()), (1, 0));
