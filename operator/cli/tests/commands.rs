@@ -107,6 +107,24 @@ fn mistakes_and_missing_files_are_errors_on_the_error_output() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_nothing_about_the_others() {
+    let input = format!("{PROFILE}spec: {{mode: Enforce}}\n");
+    let arguments = ["lint", "missing.yaml", "-", "gone.yaml"];
+    let output = run(Path::new(TRACEWRIGHT), &arguments, &input);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stdout).contains("<stdin>:4:14: error: Unsupported value: \"Enforce\""),
+        "{}",
+        text(&output.stdout)
+    );
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("cannot read missing.yaml") && told.contains("cannot read gone.yaml"),
+        "{told}"
+    );
+}
+
+#[test]
 fn lint_tells_findings_by_its_exit_code() {
     let warning = format!("{PROFILE}spec: {{traces: {{sampler: {{type: xray}}}}}}\n");
     let error = format!("{PROFILE}spec: {{mode: Enforce}}\n");

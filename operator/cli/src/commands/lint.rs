@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Error, Outcome};
 use crate::args::Output;
-use crate::lint::{self, Level};
+use crate::lint::{self, Level, SourceErrors, Sources};
 
 /// Checks profiles without a cluster and without an AWS account: everything that the API server would refuse, and what
 /// only AWS or the SDKs would notice.
@@ -31,12 +31,19 @@ impl Lint {
     /// Prints what is wrong.
     ///
     /// # Errors
-    /// [`Error::Source`] if a file cannot be read, [`Error::Output`].
+    /// [`Error::Source`] if a file cannot be read, after what is wrong in the others was printed; [`Error::Output`].
     pub fn run(self, out: &mut dyn Write) -> Result<Outcome, Error> {
-        let report = lint::lint(&lint::read(&self.files, &mut io::stdin().lock())?);
+        let Sources { read, errors } = lint::read(&self.files, &mut io::stdin().lock());
+        if read.is_empty() && !errors.is_empty() {
+            return Err(SourceErrors(errors).into());
+        }
+        let report = lint::lint(&read);
         match self.output {
             Output::Text => lint::text(&report, out)?,
             Output::Json => lint::json(&report, out)?,
+        }
+        if !errors.is_empty() {
+            return Err(SourceErrors(errors).into());
         }
         let counts = if self.strict {
             Level::Warning

@@ -36,9 +36,9 @@ pub enum Error {
     /// The standard output could not be written.
     #[error("cannot write to the standard output: {0}")]
     Output(#[from] io::Error),
-    /// The files to lint could not be read.
+    /// Files could not be read.
     #[error(transparent)]
-    Source(#[from] crate::lint::SourceError),
+    Source(#[from] crate::lint::SourceErrors),
     /// There is nothing to plan.
     #[error("no ObservabilityProfile stands in these files")]
     NoProfiles,

@@ -55,7 +55,8 @@ impl Plan {
     /// [`Error::Source`] if a file cannot be read, [`Error::Invalid`] if a profile is, [`Error::NoProfiles`] if there is
     /// none, [`Error::Plan`] if an account cannot be read, [`Error::Output`].
     pub fn run(self, out: &mut dyn Write) -> Result<Outcome, Error> {
-        let (report, declared) = lint::examine(&lint::read(&self.files, &mut io::stdin().lock())?);
+        let (report, declared) =
+            lint::examine(&lint::read(&self.files, &mut io::stdin().lock()).all()?);
         if report.has(Level::Error) {
             lint::text(&report, &mut anstream::stderr())?;
             return Err(Error::Invalid);

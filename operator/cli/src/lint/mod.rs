@@ -15,7 +15,7 @@ mod validate;
 pub use document::Place;
 pub use finding::{Finding, Level};
 pub use render::{json, text};
-pub use source::{Source, SourceError, read};
+pub use source::{Source, SourceError, SourceErrors, Sources, read};
 
 use serde_json::Value;
 use tracewright_core::crd::ObservabilityProfile;

@@ -1,5 +1,7 @@
 //! The files to lint.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,16 @@ pub struct Source {
     pub text: String,
 }
 
-/// Why files cannot be linted.
+/// Files that were read, and why others could not be.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// In the order in which they were named or found.
+    pub read: Vec<Source>,
+    /// The others.
+    pub errors: Vec<SourceError>,
+}
+
+/// Why a file cannot be linted.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A file or folder cannot be read.
@@ -53,30 +64,66 @@ pub enum SourceError {
     },
 }
 
-/// Reads files; `-` is the standard input, and of a folder every manifest below it.
-///
-/// # Errors
-/// [`SourceError`] at the first that cannot be read.
-pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Source>, SourceError> {
-    let mut sources = Vec::new();
+/// Reads files; `-` is the standard input, and of a folder every manifest below it. One that cannot be read hides no other.
+pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Sources {
+    let mut sources = Sources::default();
     for path in paths {
         if path.as_os_str() == STANDARD_INPUT {
-            sources.push(contents("<stdin>".to_owned(), stdin)?);
+            sources.add(contents("<stdin>".to_owned(), stdin));
         } else if path.is_dir() {
             let mut files = Vec::new();
-            manifests(path, 0, &mut files)?;
-            if files.is_empty() {
-                return Err(SourceError::NoFiles { name: name(path) });
+            if let Err(error) = manifests(path, 0, &mut files) {
+                sources.errors.push(error);
+            } else if files.is_empty() {
+                sources
+                    .errors
+                    .push(SourceError::NoFiles { name: name(path) });
             }
             for file in files {
-                sources.push(open(&file)?);
+                sources.add(open(&file));
             }
         } else {
-            sources.push(open(path)?);
+            sources.add(open(path));
         }
     }
-    Ok(sources)
+    sources
 }
+
+impl Sources {
+    fn add(&mut self, source: Result<Source, SourceError>) {
+        match source {
+            Ok(source) => self.read.push(source),
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    /// The files, if every one could be read.
+    ///
+    /// # Errors
+    /// [`SourceErrors`] otherwise.
+    pub fn all(self) -> Result<Vec<Source>, SourceErrors> {
+        match self.errors.is_empty() {
+            true => Ok(self.read),
+            false => Err(SourceErrors(self.errors)),
+        }
+    }
+}
+
+/// All that could not be read, in one sentence.
+#[derive(Debug)]
+pub struct SourceErrors(pub Vec<SourceError>);
+
+impl fmt::Display for SourceErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, error) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for SourceErrors {}
 
 fn open(path: &Path) -> Result<Source, SourceError> {
     let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
@@ -156,8 +203,8 @@ mod tests {
         let read = read(
             &[folder.path().to_owned(), "-".into()],
             &mut &b"from stdin"[..],
-        )
-        .expect("it is readable");
+        );
+        let read = read.all().expect("it is readable");
         let texts: Vec<_> = read.iter().map(|source| source.text.as_str()).collect();
         assert_eq!(texts, ["a/y.json", "a/z.yml", "b.yaml", "from stdin"]);
         assert_eq!(read[3].name, "<stdin>");
@@ -169,6 +216,7 @@ mod tests {
         let missing = folder.path().join("missing.yaml");
         let message = |path: &Path| {
             read(&[path.to_owned()], &mut io::empty())
+                .all()
                 .expect_err("it fails")
                 .to_string()
         };
@@ -182,12 +230,23 @@ mod tests {
         let bytes = folder.path().join("bytes.yaml");
         fs::write(&bytes, [0xff, 0xfe, 0x00]).expect("a file");
         assert!(message(&bytes).contains("UTF-8"), "{}", message(&bytes));
+        let good = folder.path().join("good.yaml");
+        fs::write(&good, "good").expect("a file");
+        let sources = read(&[missing, folder.path().to_owned()], &mut io::empty());
+        assert_eq!((sources.read.len(), sources.errors.len()), (1, 2));
+        assert!(
+            SourceErrors(sources.errors)
+                .to_string()
+                .contains("; cannot read ")
+        );
     }
 
     #[test]
     fn a_file_longer_than_any_profile_is_refused() {
         let mut endless = io::repeat(b'#');
-        let error = read(&["-".into()], &mut endless).expect_err("it has no end");
+        let error = read(&["-".into()], &mut endless)
+            .all()
+            .expect_err("it has no end");
         assert_eq!(
             error.to_string(),
             "<stdin> holds more than 32 MiB: name a file of manifests"
