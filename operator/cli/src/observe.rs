@@ -57,6 +57,49 @@ pub async fn observe(
     Ok(observed)
 }
 
+/// As [`observe`]; but X-Ray that does not answer holds no log group up. Then the log groups are observed alone, and its
+/// error comes with them.
+///
+/// # Errors
+/// The first call to AWS that failed, if no log group can be looked after.
+pub async fn observe_what_answers(
+    account: &Account,
+    desired: &Desired,
+    status: Option<&ObservabilityProfileStatus>,
+    cluster: &str,
+    not_before: Instant,
+    tags_not_before: Option<Instant>,
+) -> Result<(Observed, Option<AwsError>), AwsError> {
+    let whole = observe(
+        account,
+        desired,
+        status,
+        cluster,
+        not_before,
+        tags_not_before,
+    );
+    let error = match whole.await {
+        Ok(observed) => return Ok((observed, None)),
+        Err(error) => error,
+    };
+    let log_groups = log_groups(account, desired, status, cluster);
+    if log_groups.is_empty() || !error.operation.starts_with("xray.") {
+        return Err(error);
+    }
+    let namespace = &desired.profile.namespace;
+    account
+        .observe_log_groups(&log_groups, not_before, namespace)
+        .await?;
+    let concerned = log_groups
+        .iter()
+        .map(|name| (Kind::LogGroup, name.clone()))
+        .collect();
+    account
+        .read_tags(&concerned, tags_not_before, namespace)
+        .await?;
+    Ok((account.log_groups_alone(&log_groups), Some(error)))
+}
+
 /// The log groups that a profile is concerned with.
 pub fn log_groups(
     account: &Account,

@@ -205,6 +205,43 @@ async fn an_aws_that_fails_or_is_away_is_unreachable_until_it_is_back() -> Resul
     Ok(())
 }
 
+/// Also what stands for AWS elsewhere and has CloudWatch Logs only.
+#[tokio::test]
+async fn an_xray_that_does_not_answer_holds_no_log_group_up() -> Result<()> {
+    let there = Installation::new().await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    let control = there.aws().control();
+    control
+        .inject(&Fault::error("xray.*", 503, "ServiceUnavailable"))
+        .await?;
+    there.apply("p", spec()).await?;
+    synced(&there, "p", "False Unreachable").await?;
+    in_state(&there, "p", "/l", ItemState::Synced).await?;
+    for name in ["g", "r"] {
+        in_state(&there, "p", name, ItemState::Pending).await?;
+    }
+    let logs_only = json!({"service": {"name": "web"}, "aws": {"region": see::REGION}, "logs": {"groups": [{"name": "/alone"}]}});
+    there.apply("logs-only", logs_only).await?;
+    ready(&there, "logs-only").await?;
+
+    control.clear_faults().await?;
+    ready(&there, "p").await?;
+
+    // What was known of X-Ray stays on show, and log groups are still looked after.
+    control
+        .inject(&Fault::error("xray.*", 503, "ServiceUnavailable"))
+        .await?;
+    see::request(&there, "p").await?;
+    synced(&there, "p", "False Unreachable").await?;
+    for name in ["g", "r", "/l"] {
+        in_state(&there, "p", name, ItemState::Synced).await?;
+    }
+    control.clear_faults().await?;
+    ready(&there, "p").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_endpoint_where_nobody_listens_is_unreachable() -> Result<()> {
     let there = Installation::new().await?;

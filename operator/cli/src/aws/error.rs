@@ -124,13 +124,15 @@ impl AwsError {
         let text = sources(error);
         let (kind, code, message) = match error {
             SdkError::ServiceError(context) => {
-                let code = context.err().code().unwrap_or("Unknown").to_owned();
+                let status = context.raw().status().as_u16();
                 let message = context.err().message().unwrap_or_default().to_owned();
-                let kind = match context.raw().status().as_u16() {
-                    NOT_IMPLEMENTED => ErrorKind::Unsupported,
-                    _ => service_kind(&code, &message),
-                };
-                (kind, code, message)
+                match context.err().code() {
+                    Some(code) if status == NOT_IMPLEMENTED => {
+                        (ErrorKind::Unsupported, code.to_owned(), message)
+                    }
+                    Some(code) => (service_kind(code, &message), code.to_owned(), message),
+                    None => without_code(status),
+                }
             }
             // Credentials are looked for while a request is being built or dispatched, and neither their absence nor a
             // role that may not be assumed has a type.
@@ -220,6 +222,19 @@ impl AwsError {
         };
         Fact::no(reason, self.to_string())
     }
+}
+
+/// An answer of something that is not AWS: a proxy, or a stand-in that lacks the operation.
+fn without_code(status: u16) -> (ErrorKind, String, String) {
+    let (kind, why) = match status {
+        404 | 405 | NOT_IMPLEMENTED => (
+            ErrorKind::Unsupported,
+            ", as if the endpoint did not have this operation",
+        ),
+        _ => (ErrorKind::Unreachable, ""),
+    };
+    let message = format!("the answer has no error code of AWS{why}");
+    (kind, format!("HTTP status {status}"), message)
 }
 
 fn service_kind(code: &str, message: &str) -> ErrorKind {

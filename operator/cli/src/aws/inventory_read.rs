@@ -44,6 +44,29 @@ impl Account {
         Ok(observed)
     }
 
+    /// Reads the named log groups alone, unless they are known and no older than `not_before`.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn observe_log_groups(
+        &self,
+        log_groups: &BTreeSet<String>,
+        not_before: Instant,
+        namespace: &str,
+    ) -> Result<(), AwsError> {
+        self.refresh_log_groups(log_groups, not_before, namespace)
+            .await
+    }
+
+    /// The log groups of the picture, without its groups and rules, which may be old.
+    pub fn log_groups_alone(&self, log_groups: &BTreeSet<String>) -> Observed {
+        Observed {
+            account_id: self.id.clone(),
+            log_groups: self.inventory.objects(log_groups).log_groups,
+            ..Observed::default()
+        }
+    }
+
     async fn refresh_xray(&self, not_before: Instant, namespace: &str) -> Result<(), AwsError> {
         let inventory = &self.inventory;
         let fresh = || inventory.lock().xray_at.is_some_and(|at| at >= not_before);

@@ -10,7 +10,7 @@ use tracewright_core::advice::advise;
 use tracewright_core::crd::status::ItemState;
 use tracewright_core::crd::{Mode, ObservabilityProfile};
 use tracewright_core::desired::{Desired, concerns_aws};
-use tracewright_core::diff::diff;
+use tracewright_core::diff::{diff, diff_log_groups};
 use tracewright_core::observed::{Claims, Observed};
 use tracewright_core::plan::{Action as Write, Applied, Note, Pending, Plan, Verdict};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
@@ -23,7 +23,7 @@ use super::world::{identity_of, reference};
 use super::{cleanup, status, traffic};
 use crate::apply::apply;
 use crate::aws::Account;
-use crate::observe::{log_groups, observe};
+use crate::observe::{log_groups, observe_what_answers};
 
 /// Backoff of a profile that is not as declared: doubled with each reconcile in a row, with a bound.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -263,7 +263,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
     });
     let oldest = Instant::now().checked_sub(context.drift_interval * 2);
     let not_before = requested_at.max(oldest).unwrap_or_else(Instant::now);
-    let observed = observe(
+    let observed = observe_what_answers(
         &account,
         &desired,
         known,
@@ -272,12 +272,15 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         requested_at,
     )
     .await;
-    let observed = match observed {
+    let (observed, xray_error) = match observed {
         Ok(observed) => observed,
         Err(error) => return Aws::unobserved(profile, error.fact()),
     };
     let claims = context.world.claims(&identity);
-    let plan = diff(&desired, &observed, &claims);
+    let plan = match &xray_error {
+        None => diff(&desired, &observed, &claims),
+        Some(error) => diff_log_groups(&desired, &observed, &claims, known, &error.fact()),
+    };
     let held: Vec<SamplingRule> = observed
         .rules
         .iter()
@@ -285,7 +288,9 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> Aws {
         .collect();
     let mut notes = advice(profile, &held);
     let traffic = traffic::fact(profile, &desired, &account);
-    quota_metrics(&account, &observed, &claims, context);
+    if xray_error.is_none() {
+        quota_metrics(&account, &observed, &claims, context);
+    }
     let (plan, preview) = if desired.mode == Mode::Preview {
         let preview = plan.changes();
         (plan.previewed(), preview)

@@ -4,6 +4,9 @@ mod group;
 mod log_group;
 mod rule;
 mod standing;
+mod unseen;
+
+pub use unseen::diff_log_groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 

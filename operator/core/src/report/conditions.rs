@@ -229,6 +229,8 @@ fn of_plan(plan: &Plan<Applied>) -> Fact {
     };
     let first_reason = *first_reason;
     problems.sort_by_key(|(rank, ..)| *rank);
+    // One call that failed may hold several objects.
+    problems.dedup();
     Fact::no(
         first_reason,
         sentences(problems.into_iter().map(|(_, _, message)| message)),

@@ -8,5 +8,6 @@ mod ownership;
 mod preview;
 mod rivals;
 mod status;
+mod unseen;
 mod update;
 mod validate;
