@@ -61,7 +61,13 @@ async fn main() -> Result<ExitCode> {
         .env("TRACEWRIGHT_DRIFT_INTERVAL", "60s")
         .env("TRACEWRIGHT_RECEIVER_CHECK", "pods")
         .start()?;
-    operator.ready().await?;
+    // That many objects take a while on a busy machine.
+    eventually(
+        Duration::from_secs(300),
+        "the first lists are in",
+        async || reqwest::get(operator.ready_url()).await?.error_for_status(),
+    )
+    .await?;
     tell(&mut operator, "until the first lists are in")?;
     eventually(
         Duration::from_secs(600),
