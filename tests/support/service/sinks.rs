@@ -125,7 +125,9 @@ impl Sinks {
             .aws
             .environment()
             .map(|(name, value)| (name.to_owned(), value));
-        [&injected[..], &own].concat()
+        // The SDK for Python reads the region from here only.
+        let region = [("AWS_DEFAULT_REGION".to_owned(), "us-east-1".to_owned())];
+        [&injected[..], &own, &region].concat()
     }
 
     /// What has arrived since the start. Datagrams may still be on their way, and so may be read for a moment.
