@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Client, ResourceExt};
+use kube::{Client, Config, ResourceExt};
 use serde_json::{Value, json};
 use support::eventually;
 use tokio::io::AsyncWriteExt;
@@ -17,6 +17,9 @@ use tokio::process::Command;
 
 /// For whatever takes pods: pulling, starting, rolling out on two busy cores.
 pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// For an answer of the API server.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// Where the operator runs.
 pub const OPERATOR: &str = "e2e-operator";
@@ -59,9 +62,12 @@ impl Cluster {
                 format!("{name} is not set: run this test by tests/e2e/run.sh, or see there")
             })
         };
-        let client = Client::try_default()
+        let mut config = Config::infer()
             .await
             .context("no cluster: set KUBECONFIG")?;
+        // A connection of before the nodes' restart never answers, and nothing here takes long.
+        config.read_timeout = Some(ANSWER);
+        let client = Client::try_from(config)?;
         Ok(Self {
             client,
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),

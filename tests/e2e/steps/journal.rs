@@ -34,6 +34,7 @@ pub async fn the_journals_case_takes_one_command(cluster: &Cluster) -> Result<()
     install(cluster, RELEASE, "charts/activities", JOURNAL, &values).await?;
     ready(cluster, JOURNAL, RELEASE).await?;
     cluster.rolled_out(JOURNAL, RELEASE).await?;
+    traffic::central(cluster, JOURNAL, RELEASE).await?;
     let ids = traffic::ask(cluster, JOURNAL, RELEASE, 3).await?;
     arrive(cluster, &ids).await?;
 

@@ -64,6 +64,7 @@ pub async fn everything_comes_back_after_the_nodes_restart(cluster: &Cluster) ->
     })
     .await?;
     ready(cluster, SERVICE, PROFILE).await?;
+    traffic::central(cluster, SERVICE, RELEASE).await?;
     let ids = traffic::ask(cluster, SERVICE, RELEASE, 3).await?;
     arrive(cluster, &ids).await
 }

@@ -41,26 +41,32 @@ pub async fn ask(
     Ok(ids)
 }
 
-pub async fn requests_arrive_as_traces_and_logs(cluster: &Cluster) -> Result<()> {
-    // The rules came to the service through the receiver: the sampler says so.
+/// Waits until a service samples by the rules that came to it through its receiver: until then it samples by itself, and not
+/// every request.
+pub async fn central(cluster: &Cluster, namespace: &str, release: &str) -> Result<()> {
+    const METRIC: &str = "tracewright_telemetry_sampler_central ";
+    let service = format!("{release}:4567");
     eventually(
         PATIENCE,
         "the service samples by the central rules",
         async || {
-            let text = aws::ask(cluster, SERVICE, &format!("{RELEASE}:4567"), "metrics")
+            let text = aws::ask(cluster, namespace, &service, "metrics")
                 .await
                 .map_err(|error| error.to_string())?;
-            let central = text
-                .lines()
-                .find(|line| line.starts_with("tracewright_telemetry_sampler_central "));
-            if central == Some("tracewright_telemetry_sampler_central 1") {
+            let central = text.lines().find_map(|line| line.strip_prefix(METRIC));
+            if central == Some("1") {
                 Ok(())
             } else {
-                Err(format!("{central:?}"))
+                Err(format!("{METRIC}{central:?}"))
             }
         },
     )
     .await?;
+    Ok(())
+}
+
+pub async fn requests_arrive_as_traces_and_logs(cluster: &Cluster) -> Result<()> {
+    central(cluster, SERVICE, RELEASE).await?;
     let ids = ask(cluster, SERVICE, RELEASE, 5).await?;
     arrive(cluster, &ids).await?;
 
