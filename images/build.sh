@@ -64,16 +64,16 @@ image() {
   layer=$(blob "$stage/layer.tar.gz")
   created=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
   jq -cn --arg created "$created" --arg architecture "$architecture" --arg diff "sha256:$diff" --arg name "$name" \
-    --arg version "$version" --arg description "$description" --arg revision "$revision" '{
+    --arg version "$version" --arg description "$description" --arg revision "$revision" --argjson arguments "$(list "$@")" '{
       created: $created, architecture: $architecture, os: "linux",
       config: {
-        User: "65532:65532", WorkingDir: "/", Entrypoint: ["/" + $name], Cmd: (if $ARGS.positional == [] then null else $ARGS.positional end),
+        User: "65532:65532", WorkingDir: "/", Entrypoint: ["/" + $name], Cmd: $arguments,
         Labels: {
           "org.opencontainers.image.title": $name, "org.opencontainers.image.description": $description,
           "org.opencontainers.image.version": $version, "org.opencontainers.image.revision": $revision,
           "org.opencontainers.image.created": $created, "org.opencontainers.image.licenses": "Apache-2.0"}},
       rootfs: {type: "layers", diff_ids: [$diff]},
-      history: [{created: $created, created_by: "images/build.sh"}]}' --args "$@" >"$stage/config.json"
+      history: [{created: $created, created_by: "images/build.sh"}]}' >"$stage/config.json"
   local config_size manifest_size
   config_size=$(stat -c %s "$stage/config.json")
   config=$(blob "$stage/config.json")
@@ -96,6 +96,9 @@ image() {
   rm -rf "$stage"
   printf '%-13s %-9s sha256:%s  %9d bytes compressed\n' "$name" "$version" "$manifest" "$size"
 }
+
+# The arguments as JSON; jq would take some of them for its own.
+list() { [ $# -eq 0 ] && echo null || printf '%s\n' "$@" | jq -cR . | jq -cs .; }
 
 digest() { sha256sum | cut -d ' ' -f 1; }
 
