@@ -204,7 +204,7 @@ async fn rights_that_are_taken_away_and_given_back() -> Result<()> {
         if log.contains("forbidden") {
             Ok(())
         } else {
-            Err("not yet").map_err(str::to_owned)
+            Err("not yet".to_owned())
         }
     })
     .await?;
