@@ -10,6 +10,9 @@ ifdef CI
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 endif
 
+# Most tests wait for a control plane, not for a processor.
+export RUST_TEST_THREADS ?= 4
+
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
