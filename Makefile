@@ -13,6 +13,9 @@ endif
 # Most tests wait for a control plane, not for a processor.
 export RUST_TEST_THREADS ?= 4
 
+# Built together with everything else, so that dependencies are built with one set of features.
+PROGRAMS = $${CARGO_TARGET_DIR:-target}/debug
+
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
@@ -27,7 +30,7 @@ test: programs ## Run every test, on a real control plane (first time: builds it
 	$(CARGO) build --locked --workspace --bin tracewright
 	@used=$$(mktemp -d) && trap 'rm -rf "$$used"' EXIT && status=0 && \
 	  { TRACEWRIGHT_USED_RIGHTS=$$used $(CARGO) test --workspace --locked --no-fail-fast || status=$$?; } && \
-	  $${CARGO_TARGET_DIR:-target}/debug/used-rights $$used && exit $$status
+	  $(PROGRAMS)/used-rights $$used && exit $$status
 
 demo: programs ## Show the whole main job, without an AWS account (KEEP=1 leaves it running)
 	tests/demo.sh
@@ -76,14 +79,16 @@ docs: ## Build the API documentation, warnings are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 
 generate: ## Write the generated files
-	$(CARGO) run --quiet --locked -p tracewright -- crd >$(CRD).new
+	$(CARGO) build --quiet --locked --workspace --bin tracewright --bin generate
+	$(PROGRAMS)/tracewright crd >$(CRD).new
 	mv $(CRD).new $(CRD)
 	cp $(CRD) charts/tracewright/files/
-	$(CARGO) run --quiet --locked -p tracewright-tests --bin generate
+	$(PROGRAMS)/generate
 
 generated: ## Check that the generated files are what `make generate` would write
 	@cmp $(CRD) charts/tracewright/files/observabilityprofiles.yaml || { echo 'the chart has another CRD: run `make generate`'; exit 1; }
-	@$(CARGO) run --quiet --locked -p tracewright -- crd | diff -u $(CRD) - || \
+	@$(CARGO) build --quiet --locked --workspace --bin tracewright
+	@$(PROGRAMS)/tracewright crd | diff -u $(CRD) - || \
 	  { echo '$(CRD) is stale: run `make generate`'; exit 1; }
 
 clean: ## Remove what was built in the checkout (the cache folder stays)
