@@ -117,7 +117,11 @@ impl Elector {
         loop {
             let began = Instant::now();
             match timeout(ATTEMPT_TIME, self.attempt()).await {
-                Ok(Ok(true)) => drop(self.holder.send_replace(Some(began + VALIDITY))),
+                Ok(Ok(true)) => {
+                    // A right that ran out before this renewal is gained anew: what was asked for meanwhile is not done.
+                    held &= self.permit.holds();
+                    self.holder.send_replace(Some(began + VALIDITY));
+                }
                 Ok(Ok(false)) => drop(self.holder.send_replace(None)),
                 Ok(Err(error)) => warn!(%error, "the lease could not be renewed"),
                 Err(_) => warn!(

@@ -70,15 +70,30 @@ impl Policy<'_> {
 }
 
 /// Waits until the policy is in force: the API server takes a moment.
-async fn in_force(there: &Installation, resource: &str, body: Value) -> Result<()> {
+async fn in_force(
+    there: &Installation,
+    method: http::Method,
+    resource: &str,
+    body: Value,
+) -> Result<()> {
     let client = there
         .control_plane()
         .client_as(there.namespace().name(), "operator")
         .await?;
     let path = format!("{resource}?dryRun=All");
     eventually(LONG, "the policy is in force", async || {
-        let request = http::Request::post(&path)
-            .header("content-type", "application/json")
+        let patches = method == http::Method::PATCH;
+        let request = http::Request::builder()
+            .method(&method)
+            .uri(&path)
+            .header(
+                "content-type",
+                if patches {
+                    "application/merge-patch+json"
+                } else {
+                    "application/json"
+                },
+            )
             .body(serde_json::to_vec(&body).map_err(|error| error.to_string())?)
             .map_err(|error| error.to_string())?;
         match client.request_text(request).await {
@@ -130,7 +145,7 @@ async fn a_workload_that_others_forbid_to_change_is_told_and_tried_again() -> Re
     let there = Installation::with_controllers().await?;
     let policy = Policy::forbid(&there, "no-deployments", "apps", "deployments").await?;
     let (path, body) = deployment(&there);
-    in_force(&there, &path, body).await?;
+    in_force(&there, http::Method::POST, &path, body).await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     deploy(there.namespace(), "p").await?;
@@ -167,7 +182,7 @@ async fn a_receiver_that_others_forbid_is_told_and_tried_again() -> Result<()> {
     let there = Installation::with_controllers().await?;
     let policy = Policy::forbid(&there, "no-config-maps", "", "configmaps").await?;
     let (path, body) = map(&there);
-    in_force(&there, &path, body).await?;
+    in_force(&there, http::Method::POST, &path, body).await?;
     let mut operator = there
         .operator()
         .env("TRACEWRIGHT_RECEIVER_CHECK", "pods")
@@ -199,15 +214,14 @@ async fn a_receiver_that_others_forbid_is_told_and_tried_again() -> Result<()> {
 async fn a_profile_that_others_forbid_to_write_is_counted_and_tried_again() -> Result<()> {
     let there = Installation::new().await?;
     let policy = Policy::forbid(&there, "no-profiles", "tracewright.dev", "*").await?;
+    // An operator may not make profiles, and one that changes nothing is not asked about.
+    there.apply("probe", json!({"mode": "Suspended"})).await?;
     let path = format!(
-        "/apis/tracewright.dev/v1alpha1/namespaces/{}/observabilityprofiles",
+        "/apis/tracewright.dev/v1alpha1/namespaces/{}/observabilityprofiles/probe",
         there.namespace().name()
     );
-    let body = json!({
-        "apiVersion": "tracewright.dev/v1alpha1", "kind": "ObservabilityProfile",
-        "metadata": {"name": "probe"}, "spec": {"service": {"name": "probe"}},
-    });
-    in_force(&there, &path, body).await?;
+    let body = json!({"metadata": {"labels": {"probe": "yes"}}});
+    in_force(&there, http::Method::PATCH, &path, body).await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there
