@@ -119,7 +119,7 @@ mkdir -p "$out"
 programs
 "$built/tracewright-ca-bundle" >"$out/ca-certificates.crt"
 image tracewright "$version" "$built/tracewright" 'Kubernetes operator for observability configuration on AWS and OpenTelemetry' operator
-at_most 9000000
+at_most 11500000
 image activities "$version" "$built/activities" 'The activities service, the sample workload of Tracewright'
 at_most 8000000
 image aws-emulator "$version" "$built/aws-emulator" 'Emulator of AWS X-Ray, CloudWatch Logs and STS for tests' --listen 0.0.0.0:4566

@@ -287,22 +287,31 @@ impl Installation {
 }
 
 impl Installation {
-    fn keep_used_rights(&self) -> Result<()> {
+    /// Keeps what the operators have used of their rights until now, for `used-rights`.
+    pub(crate) fn keep_used_rights(&self) {
+        if std::thread::panicking() || !rights::wanted() {
+            return;
+        }
         let operator = self.operator_user();
-        let events = self.control_plane().audit(AuditMark::default())?;
-        let used = rights::used(&events, |user| user == operator);
-        Ok(rights::keep(&used)?)
+        let kept = self
+            .control_plane()
+            .audit(AuditMark::default())
+            .map_err(anyhow::Error::from)
+            .and_then(|events| {
+                Ok(rights::keep(&rights::used(&events, |user| {
+                    user == operator
+                }))?)
+            });
+        if let Err(error) = kept {
+            // `used-rights` then misses what was used here, and says so.
+            println!("the used rights are not kept: {error:#}");
+        }
     }
 }
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        if !std::thread::panicking()
-            && let Err(error) = self.keep_used_rights()
-        {
-            // `used-rights` then misses what was used here, and says so.
-            println!("the used rights are not kept: {error:#}");
-        }
+        self.keep_used_rights();
         // After a failure the logs in its folder are worth more than the time to start another.
         if self.reusable && !std::thread::panicking() {
             IDLE.lock()

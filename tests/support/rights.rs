@@ -99,6 +99,11 @@ pub fn granted(roles: &[Value]) -> BTreeSet<Right> {
     granted
 }
 
+/// Whether anybody asked for what is used.
+pub(crate) fn wanted() -> bool {
+    env::var_os(FOLDER).is_some_and(|folder| !folder.is_empty())
+}
+
 /// Keeps what a part of the run used, if anybody asked for it.
 pub(crate) fn keep(used: &BTreeSet<Right>) -> io::Result<()> {
     static COUNT: AtomicU32 = AtomicU32::new(0);

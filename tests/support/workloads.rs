@@ -29,6 +29,16 @@ pub const CRASH_WITH_ENV: &str = "tests.tracewright.dev/crash-with-env";
 pub struct Team {
     namespace: Namespace,
     kubeconfig: PathBuf,
+    /// The shared cluster, which is never dropped, if it is in that.
+    shared: Option<&'static Installation>,
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared {
+            shared.keep_used_rights();
+        }
+    }
 }
 
 /// A cluster and the operator that looks after it.
@@ -93,7 +103,10 @@ impl Team {
     /// # Errors
     /// The cluster could not be started, or the API server refuses.
     pub async fn new() -> Result<Self> {
-        Self::of(&Ground::shared().await?.there).await
+        let shared = &Ground::shared().await?.there;
+        let mut team = Self::of(shared).await?;
+        team.shared = Some(shared);
+        Ok(team)
     }
 
     /// A namespace of its own in that cluster.
@@ -108,6 +121,7 @@ impl Team {
         Ok(Self {
             namespace: Namespace::create(control_plane, "shop").await?,
             kubeconfig: control_plane.kubeconfig(),
+            shared: None,
         })
     }
 

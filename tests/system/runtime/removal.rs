@@ -159,6 +159,10 @@ async fn pods_on_every_node_take_over_before_the_others_go() -> Result<()> {
     vanishes(&there, ObjectKind::Deployment).await?;
     vanishes(&there, ObjectKind::PodDisruptionBudget).await?;
     receiver(&there, "p", "True Available").await?;
+
+    there.apply("p", spec(json!({"daemon": {}}))).await?;
+    vanishes(&there, ObjectKind::DaemonSet).await?;
+    receiver(&there, "p", "True Available").await?;
     Ok(())
 }
 
