@@ -160,7 +160,8 @@ async fn pods_on_every_node_take_over_before_the_others_go() -> Result<()> {
     vanishes(&there, ObjectKind::PodDisruptionBudget).await?;
     receiver(&there, "p", "True Available").await?;
 
-    there.apply("p", spec(json!({"daemon": {}}))).await?;
+    let deployment = json!({"daemon": {"workload": "Deployment"}});
+    there.apply("p", spec(deployment)).await?;
     vanishes(&there, ObjectKind::DaemonSet).await?;
     receiver(&there, "p", "True Available").await?;
     Ok(())
