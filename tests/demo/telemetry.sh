@@ -51,7 +51,7 @@ YAML
     'endpoint and credentials of AWS.'
   demo-telemetry run --namespace cruddur --deployment backend-flask --print | indented
   LISTEN_ADDRESS=127.0.0.1:0 start activities demo-telemetry run --namespace cruddur --deployment backend-flask \
-    --pass LISTEN_ADDRESS,AWS_ENDPOINT_URL,AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY -- activities
+    --pass LISTEN_ADDRESS,AWS_ENDPOINT_URL,AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY -- "$(command -v activities)"
   await 'it listens' grep -q 'listening on' "$folder/activities.log"
   url=http://$(sed -n 's/.*listening on //p' "$folder/activities.log" | head -n 1)
   await 'it has the sampling rules, through the receiver' metric "$url" sampler_central 1
