@@ -179,8 +179,11 @@ impl Tree {
             }
             id = node.parent;
             if let Some(parent) = self.nodes.get_mut(&id) {
-                // An id that is used again is not the parent that this one was counted at.
-                parent.pending = parent.pending.saturating_sub(1);
+                // An id that is used again is not the parent that this one was counted at, and may close a ring.
+                let Some(pending) = parent.pending.checked_sub(1) else {
+                    return;
+                };
+                parent.pending = pending;
             }
         }
     }
