@@ -59,6 +59,8 @@ async fn main() -> Result<ExitCode> {
         .hurried_operator()
         .await?
         .env("TRACEWRIGHT_DRIFT_INTERVAL", "60s")
+        // No controller rolls out here, and every workload is to carry the variables.
+        .env("TRACEWRIGHT_MAX_CONCURRENT_ROLLOUTS", workloads.to_string())
         .env("TRACEWRIGHT_RECEIVER_CHECK", "pods")
         .start()?;
     // That many objects take a while on a busy machine.
@@ -86,6 +88,23 @@ async fn main() -> Result<ExitCode> {
     )
     .await?;
     tell(&mut operator, "until every profile is reconciled")?;
+    eventually(
+        Duration::from_secs(900),
+        "every workload has the variables",
+        async || {
+            let counted = operator
+                .metric("tracewright_workloads{state=\"rolling\"")
+                .await
+                .map_err(|error| error.to_string())?;
+            if counted as usize == workloads {
+                Ok(())
+            } else {
+                Err(format!("{counted} have"))
+            }
+        },
+    )
+    .await?;
+    tell(&mut operator, "until every workload has the variables")?;
     for minute in 0..soak.div_ceil(60) {
         let seconds = (soak - minute * 60).min(60);
         tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -114,7 +133,10 @@ async fn populate(namespace: &Namespace, number: usize) -> Result<()> {
     let profiles: Api<ObservabilityProfile> = namespace.api();
     let spec = json!({
         "service": {"name": app, "namespace": "shop", "attributes": {"team": "payments", "tier": "backend"}},
-        "workloads": {"selector": {"matchLabels": {"app": app}}},
+        "workloads": {
+            "selector": {"matchLabels": {"app": app}},
+            "rollout": {"maxConcurrent": WORKLOADS_PER_PROFILE},
+        },
         "traces": {
             "otlp": {"endpoint": "https://api.honeycomb.io"},
             "propagators": ["tracecontext", "baggage", "xray"],

@@ -28,6 +28,24 @@ impl Measurement {
         }
     }
 
+    /// Times in milliseconds, none of them forgotten, of which 99 of 100 must be at most `goal`. Prints how they are spread.
+    #[must_use]
+    pub fn latency(name: &'static str, mut times: Vec<f64>, goal: f64) -> Self {
+        times.sort_by(f64::total_cmp);
+        let quantile = |share: f64| {
+            let place = (times.len() as f64 * share).ceil() as usize;
+            times[place.clamp(1, times.len()) - 1]
+        };
+        println!(
+            "p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, longest {:.0} ms",
+            quantile(0.5),
+            quantile(0.9),
+            quantile(0.99),
+            quantile(1.0)
+        );
+        Self::at_most(name, quantile(0.99), "ms (p99)", goal)
+    }
+
     /// A value that must be at least `goal`.
     #[must_use]
     pub fn at_least(name: &'static str, value: f64, unit: &'static str, goal: f64) -> Self {

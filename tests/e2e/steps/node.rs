@@ -1,10 +1,10 @@
 //! The loss of the machine under everything.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use support::eventually;
 
 use super::profile::{PROFILE, ready};
-use super::traffic;
+use super::{NotRun, traffic};
 use crate::aws;
 use crate::cluster::{AWS, Cluster, OPERATOR, PATIENCE, RELEASE, SERVICE};
 use crate::probe::Probe;
@@ -12,10 +12,9 @@ use crate::probe::Probe;
 /// The emulator keeps everything in memory, so AWS comes back empty: the operator makes all of it again.
 pub async fn everything_comes_back_after_the_nodes_restart(cluster: &Cluster) -> Result<()> {
     let Some(command) = &cluster.restart_nodes else {
-        println!(
-            "NOT RUN: TRACEWRIGHT_E2E_RESTART_NODES says no command that restarts the nodes of this cluster"
-        );
-        return Ok(());
+        bail!(NotRun(
+            "TRACEWRIGHT_E2E_RESTART_NODES says no command that restarts the nodes of this cluster"
+        ));
     };
     cluster.shell(command).await?;
     eventually(PATIENCE, "the API server answers", async || {

@@ -157,6 +157,12 @@ impl AwsError {
         }
     }
 
+    /// Whether the server answered, and not with an error of AWS: every answer of AWS has a code.
+    #[must_use]
+    pub fn has_no_code(&self) -> bool {
+        self.code.starts_with(NO_CODE)
+    }
+
     /// The same error of a call that was made as a role.
     #[must_use]
     pub fn as_role(self, role: &str) -> Self {
@@ -224,6 +230,9 @@ impl AwsError {
     }
 }
 
+/// What stands in place of a code where the answer had none.
+const NO_CODE: &str = "HTTP status";
+
 /// An answer of something that is not AWS: a proxy, or a stand-in that lacks the operation.
 fn without_code(status: u16) -> (ErrorKind, String, String) {
     let (kind, why) = match status {
@@ -234,7 +243,7 @@ fn without_code(status: u16) -> (ErrorKind, String, String) {
         _ => (ErrorKind::Unreachable, ""),
     };
     let message = format!("the answer has no error code of AWS{why}");
-    (kind, format!("HTTP status {status}"), message)
+    (kind, format!("{NO_CODE} {status}"), message)
 }
 
 fn service_kind(code: &str, message: &str) -> ErrorKind {

@@ -16,6 +16,10 @@ use super::call::Operation;
 use super::error::{AwsError, ErrorKind};
 use super::inventory::TagEntry;
 
+/// Answers without an error code of AWS after which the service is taken for one that lacks the operation, and the pause
+/// before each further try.
+const MAX_STRANGE: u32 = 3;
+const STRANGE_PAUSE: Duration = Duration::from_secs(2);
 /// More log groups than one cluster marks; a token that never ends is an error of the service.
 const MAX_PAGES: usize = 1_000;
 
@@ -205,6 +209,7 @@ impl Account {
                 message: error.to_string(),
             })?;
         let (mut names, mut token) = (BTreeSet::new(), None);
+        let mut strange = 0;
         for _ in 0..MAX_PAGES {
             let page = self
                 .caller
@@ -222,6 +227,17 @@ impl Account {
                 Err(error) if error.kind == ErrorKind::Unsupported => {
                     warn!(account = self.id, region = self.region, %error, "log groups cannot be listed by tags");
                     break;
+                }
+                // A stand-in for AWS may lack the operation and say so in its own way; a proxy that is out of order
+                // does not say the same for long.
+                Err(error) if error.has_no_code() => {
+                    strange += 1;
+                    if strange == MAX_STRANGE {
+                        warn!(account = self.id, region = self.region, %error, "log groups cannot be listed by tags");
+                        break;
+                    }
+                    tokio::time::sleep(STRANGE_PAUSE).await;
+                    continue;
                 }
                 Err(error) => return Err(error),
             };

@@ -90,6 +90,8 @@ impl History {
     pub(super) fn judged(&mut self, workload: &Workload, rollout: &Rollout) {
         if *rollout == Rollout::Complete {
             self.rolled_out = Some(workload.env_hash.clone());
+            // What fails from now on fails by something else.
+            self.changed = BTreeSet::new();
         }
     }
 

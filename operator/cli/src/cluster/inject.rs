@@ -21,7 +21,7 @@ use tracewright_xray::contract::label;
 
 use super::lookups::Secrets;
 use super::store::Key;
-use super::{Cluster, pods, selects};
+use super::{Cluster, pods, selects, selects_labels};
 use crate::operator::world::reference;
 
 /// The workloads that a profile has to do with.
@@ -55,7 +55,10 @@ impl Cluster {
         let generation = profile.metadata.generation.unwrap_or_default();
         let (selected, others): (Vec<_>, Vec<_>) = self
             .workloads
-            .of(&me.namespace)
+            .of(&me.namespace, |packed| {
+                packed.profile() == Some(&me.name)
+                    || selects_labels(profile, |key| packed.label(key))
+            })
             .into_iter()
             .filter(|workload| !workload.deleting)
             // A receiver is not a service, whatever its labels say.

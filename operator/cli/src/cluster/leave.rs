@@ -1,14 +1,13 @@
 //! The end of profiles: their variables are taken out of workloads, or left in and forgotten.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracewright_core::coverage::Leaving;
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::identity::ProfileRef;
 use tracewright_core::inject::Patch;
 use tracewright_core::rollout::{Rollout, max_concurrent};
-use tracewright_core::workload::Workload;
 use tracewright_xray::contract::annotation;
 
 use super::Cluster;
@@ -84,7 +83,7 @@ impl Cluster {
     /// Takes the variables out of the workloads again.
     pub async fn withdraw(&self, profile: &ObservabilityProfile, pace: Pace) -> Withdrawn {
         let me = reference(profile);
-        let leaving = self.leaving(&me, self.workloads.of(&me.namespace));
+        let leaving = self.leaving(&me, self.workloads.held(&me));
         let max = max_concurrent(&profile.spec);
         let (chosen, refused) = self.remove(&me, max, &leaving, pace).await;
         let mut waiting: Vec<String> = Vec::new();
@@ -103,7 +102,7 @@ impl Cluster {
                 .iter()
                 .map(|key| format!("{} {} rolls out", key.0, key.1)),
         );
-        for workload in self.held(&me) {
+        for workload in self.workloads.held(&me) {
             if !leaving.iter().any(|one| one.workload.uid == workload.uid) {
                 waiting.push(format!(
                     "{} {} waits for the profile that takes it over",
@@ -138,7 +137,7 @@ impl Cluster {
                 .map_err(|error| error.to_string())?;
         }
         self.queue.forget(&me);
-        for workload in self.held(&me) {
+        for workload in self.workloads.held(&me) {
             let body = serde_json::json!({"metadata": {
                 "resourceVersion": workload.resource_version,
                 "annotations": {annotation::INJECTED: null},
@@ -157,33 +156,17 @@ impl Cluster {
 
     /// Takes variables out of workloads whose profile no longer exists. Returns how many are not done yet.
     pub async fn sweep(&self) -> usize {
-        let profiles: BTreeSet<ProfileRef> = self
-            .world
-            .profiles
-            .state()
-            .iter()
-            .map(|profile| reference(profile))
-            .collect();
-        let mut orphans: BTreeMap<ProfileRef, Vec<Arc<Workload>>> = BTreeMap::new();
-        for workload in self.workloads.marked() {
-            let Some(record) = &workload.record else {
-                continue;
-            };
-            let of = ProfileRef::new(workload.namespace.clone(), record.profile.clone());
-            if !profiles.contains(&of) {
-                orphans.entry(of).or_default().push(workload);
-            }
+        // In this order: a profile that holds a workload was there before.
+        let mut orphaned = self.workloads.holders();
+        for profile in self.world.profiles.state() {
+            orphaned.remove(&reference(&profile));
         }
         let gone = std::mem::take(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner));
         let mut waiting = 0;
         let mut unfinished = BTreeSet::new();
-        for of in gone
-            .into_iter()
-            .chain(orphans.keys().cloned())
-            .collect::<BTreeSet<_>>()
-        {
-            let workloads = orphans.remove(&of).unwrap_or_default();
-            let leaving = self.leaving(&of, workloads);
+        orphaned.extend(gone);
+        for of in orphaned {
+            let leaving = self.leaving(&of, self.workloads.held(&of));
             self.remove(&of, UNKNOWN_PACE, &leaving, Pace::InTurn).await;
             let rolling = self.departed.rolling(&of, |key| self.rolls(&of, key));
             if leaving.is_empty() && rolling.is_empty() {
@@ -252,16 +235,5 @@ impl Cluster {
         workload.is_some_and(|workload| {
             workload.record.is_none() && self.known(&workload) == Rollout::Rolling
         })
-    }
-
-    fn held(&self, profile: &ProfileRef) -> Vec<Arc<Workload>> {
-        let mut held = self.workloads.of(&profile.namespace);
-        held.retain(|workload| {
-            workload
-                .record
-                .as_ref()
-                .is_some_and(|record| record.profile == profile.name)
-        });
-        held
     }
 }

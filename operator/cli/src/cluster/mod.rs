@@ -4,6 +4,7 @@ mod history;
 mod inject;
 mod leave;
 mod lookups;
+mod packed;
 mod pods;
 mod proxy;
 mod queue;
@@ -384,11 +385,18 @@ impl Cluster {
 }
 
 fn selects(profile: &ObservabilityProfile, workload: &Workload) -> bool {
+    selects_labels(profile, |key| workload.labels.get(key).map(String::as_str))
+}
+
+fn selects_labels<'a>(
+    profile: &ObservabilityProfile,
+    label: impl Fn(&str) -> Option<&'a str>,
+) -> bool {
     profile
         .spec
         .workloads
         .as_ref()
-        .is_some_and(|workloads| workloads.selector.matches(&workload.labels))
+        .is_some_and(|workloads| workloads.selector.matches(label))
 }
 
 fn planned(kind: ObjectKind, profile: &str) -> PlannedChange {

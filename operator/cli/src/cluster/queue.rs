@@ -30,21 +30,12 @@ impl Queue {
     ) -> Turns {
         let mut all = self.lock();
         let before = all.insert(profile.clone(), places).unwrap_or_default();
-        // A key is unique within a namespace, so the profile goes along.
-        let places: Vec<Place<(ProfileRef, Key)>> = all
-            .values()
-            .flatten()
-            .map(|place| Place {
-                profile: place.profile.clone(),
-                max_concurrent: place.max_concurrent,
-                key: (place.profile.clone(), place.key.clone()),
-                stage: place.stage,
-            })
-            .collect();
-        let (own, others): (Vec<_>, Vec<_>) = next(max_global, &places)
+        let (own, others): (Vec<_>, Vec<_>) = next(max_global, all.values().flatten())
             .into_iter()
-            .partition(|(of, _)| of == profile);
-        let chosen: Vec<Key> = own.into_iter().map(|(_, key)| key).collect();
+            .partition(|place| place.profile == *profile);
+        let chosen: Vec<Key> = own.into_iter().map(|place| place.key.clone()).collect();
+        let others: BTreeSet<ProfileRef> =
+            others.iter().map(|place| place.profile.clone()).collect();
         // They count as rolling for whoever asks next.
         let own = all.get_mut(profile).into_iter().flatten();
         let mut left = BTreeSet::new();
@@ -61,11 +52,7 @@ impl Queue {
             .any(|place| place.stage == Stage::Rolling && !left.contains(&place.key));
         Turns {
             chosen,
-            others: others
-                .into_iter()
-                .filter(|_| ended)
-                .map(|(of, _)| of)
-                .collect(),
+            others: if ended { others } else { BTreeSet::new() },
         }
     }
 

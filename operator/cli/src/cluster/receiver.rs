@@ -122,7 +122,7 @@ impl Receivers {
         profile: &ObservabilityProfile,
         objects: &[Object],
         address: Option<&str>,
-        workload: impl Fn(WorkloadKind, &str) -> Option<Arc<Workload>>,
+        workload: impl Fn(WorkloadKind, &str) -> Option<Workload>,
     ) -> Fact {
         let Some(address) = address else {
             return Fact::yes(reason::NOT_DECLARED, "the profile declares no receiver");

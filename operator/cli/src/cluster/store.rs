@@ -7,9 +7,11 @@ use futures::StreamExt;
 use kube::Client;
 use kube::runtime::watcher::Event;
 use tokio::sync::watch;
+use tracewright_core::identity::ProfileRef;
 use tracewright_core::workload::{Workload, WorkloadKind};
 
 use super::history::History;
+use super::packed::Packed;
 use super::slim::{Injected, Slim};
 use crate::operator::scope::Scope;
 use crate::operator::watches::Watches;
@@ -27,7 +29,7 @@ pub struct Workloads {
 
 #[derive(Debug, Default)]
 struct State {
-    namespaces: HashMap<String, BTreeMap<Key, Arc<Workload>>>,
+    namespaces: HashMap<String, BTreeMap<Key, Packed>>,
     /// Workloads seen in the list that a watch begins with; what is not among them is gone.
     listing: HashMap<WorkloadKind, HashSet<(String, String)>>,
     /// By UID. Only workloads that a profile has to do with have one.
@@ -35,33 +37,42 @@ struct State {
 }
 
 impl Workloads {
-    /// The workloads of a namespace.
-    #[must_use]
-    pub fn of(&self, namespace: &str) -> Vec<Arc<Workload>> {
-        self.lock()
-            .namespaces
-            .get(namespace)
-            .map(|all| all.values().cloned().collect())
-            .unwrap_or_default()
+    /// The wanted workloads of a namespace.
+    pub fn of(&self, namespace: &str, wanted: impl Fn(&Packed) -> bool) -> Vec<Arc<Workload>> {
+        let state = self.lock();
+        let all = state.namespaces.get(namespace);
+        all.into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|packed| wanted(packed))
+            .map(|packed| Arc::new(packed.unpack()))
+            .collect()
     }
 
     /// One workload.
     #[must_use]
-    pub fn get(&self, namespace: &str, key: &Key) -> Option<Arc<Workload>> {
-        self.lock().namespaces.get(namespace)?.get(key).cloned()
+    pub fn get(&self, namespace: &str, key: &Key) -> Option<Workload> {
+        let state = self.lock();
+        Some(state.namespaces.get(namespace)?.get(key)?.unpack())
     }
 
-    /// All workloads that carry our record.
+    /// The profiles whose records workloads carry.
     #[must_use]
-    pub fn marked(&self) -> Vec<Arc<Workload>> {
+    pub fn holders(&self) -> BTreeSet<ProfileRef> {
         let state = self.lock();
-        state
-            .namespaces
-            .values()
-            .flat_map(BTreeMap::values)
-            .filter(|workload| workload.marked)
-            .cloned()
-            .collect()
+        let all = state.namespaces.iter();
+        all.flat_map(|(namespace, workloads)| {
+            let profiles = workloads.values().filter_map(Packed::profile);
+            profiles.map(|profile| ProfileRef::new(namespace.clone(), profile))
+        })
+        .collect()
+    }
+
+    /// The workloads that carry the record of a profile.
+    #[must_use]
+    pub fn held(&self, profile: &ProfileRef) -> Vec<Arc<Workload>> {
+        self.of(&profile.namespace, |packed| {
+            packed.profile() == Some(&profile.name)
+        })
     }
 
     /// We wrote a workload, and this is what came of it.
@@ -69,7 +80,7 @@ impl Workloads {
         let mut state = self.lock();
         state.history(&workload).wrote(&workload, changed);
         if !state.outdated(&workload) {
-            state.insert(Arc::new(workload));
+            state.insert(&workload);
         }
     }
 
@@ -121,8 +132,8 @@ impl Workloads {
                         seen.insert((workload.namespace.clone(), workload.name.clone()));
                     }
                     // A list is what is true now, even after a restore from a backup, where versions are older.
-                    let before = self.lock().replace(workload.clone());
-                    changed(before.as_deref(), Some(&workload));
+                    let before = self.lock().replace(&workload);
+                    changed(before.as_ref(), Some(&workload));
                 }
                 Ok(Event::InitDone) => {
                     for gone in self.lock().forget_unlisted(kind) {
@@ -138,9 +149,9 @@ impl Workloads {
                         if state.outdated(&slim.workload) {
                             continue;
                         }
-                        state.insert(slim.workload.clone())
+                        state.insert(&slim.workload)
                     };
-                    changed(before.as_deref(), Some(&slim.workload));
+                    changed(before.as_ref(), Some(&slim.workload));
                 }
                 Ok(Event::Delete(slim)) => {
                     self.lock().remove(&slim.workload);
@@ -162,33 +173,35 @@ impl State {
     /// Whether a newer one is there: a write of ours was answered before the watch brought what preceded it.
     fn outdated(&self, workload: &Workload) -> bool {
         self.get(workload)
-            .is_some_and(|there| older(workload, there))
+            .is_some_and(|there| older(workload, &there))
     }
 
     /// Takes a workload in and returns what was there before.
-    fn insert(&mut self, workload: Arc<Workload>) -> Option<Arc<Workload>> {
-        let before = self.replace(workload.clone());
+    fn insert(&mut self, workload: &Workload) -> Option<Workload> {
+        let before = self.replace(workload);
         if let Some(before) = before.as_ref().filter(|before| before.uid == workload.uid)
             && before.record.is_some()
         {
-            self.history(&workload).saw(before, &workload);
+            self.history(workload).saw(before, workload);
         }
         before
     }
 
-    fn get(&self, workload: &Workload) -> Option<&Arc<Workload>> {
-        self.namespaces
-            .get(&workload.namespace)?
-            .get(&(workload.kind, workload.name.clone()))
+    fn get(&self, workload: &Workload) -> Option<Workload> {
+        let place = self.namespaces.get(&workload.namespace)?;
+        let key = (workload.kind, workload.name.clone());
+        Some(place.get(&key)?.unpack())
     }
 
-    fn replace(&mut self, workload: Arc<Workload>) -> Option<Arc<Workload>> {
+    fn replace(&mut self, workload: &Workload) -> Option<Workload> {
         let key = (workload.kind, workload.name.clone());
         let namespace = workload.namespace.clone();
-        self.namespaces
+        let before = self
+            .namespaces
             .entry(namespace)
             .or_default()
-            .insert(key, workload)
+            .insert(key, Packed::new(workload));
+        before.as_ref().map(Packed::unpack)
     }
 
     fn history(&mut self, workload: &Workload) -> &mut History {
@@ -205,18 +218,16 @@ impl State {
         self.histories.remove(&workload.uid);
     }
 
-    fn forget_unlisted(&mut self, kind: WorkloadKind) -> Vec<Arc<Workload>> {
+    fn forget_unlisted(&mut self, kind: WorkloadKind) -> Vec<Workload> {
         let listed = self.listing.remove(&kind).unwrap_or_default();
-        let gone: Vec<Arc<Workload>> = self
-            .namespaces
-            .values()
-            .flat_map(BTreeMap::values)
-            .filter(|workload| {
-                workload.kind == kind
-                    && !listed.contains(&(workload.namespace.clone(), workload.name.clone()))
-            })
-            .cloned()
-            .collect();
+        let mut gone = Vec::new();
+        for (namespace, workloads) in &self.namespaces {
+            for ((_, name), packed) in workloads.iter().filter(|((one, _), _)| *one == kind) {
+                if !listed.contains(&(namespace.clone(), name.clone())) {
+                    gone.push(packed.unpack());
+                }
+            }
+        }
         for workload in &gone {
             self.remove(workload);
         }

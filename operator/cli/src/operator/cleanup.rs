@@ -85,9 +85,7 @@ pub(super) async fn run(
     if waited < context.deletion_timeout {
         return Ok(Action::requeue(RETRY));
     }
-    let status = context
-        .remember(&me, |memory| memory.status.clone())
-        .or_else(|| profile.status.clone());
+    let status = context.last_status(&me).or_else(|| profile.status.clone());
     let left = orphans(status.as_ref());
     error!(profile = %me, objects = ?left, "AWS was away for too long: the profile is released and its objects stay");
     record(&me.to_string(), status.as_ref(), &left, context).await?;

@@ -1,11 +1,10 @@
 //! What every reconcile shares.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -13,6 +12,7 @@ use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
 use tracewright_core::identity::ProfileRef;
 use tracewright_core::plan::Note;
 
+use super::events::Events;
 use super::watches::Watches;
 use super::world::{World, reference};
 use crate::aws::{Accounts, Identity};
@@ -25,7 +25,7 @@ pub struct Context {
     /// The API server.
     pub client: Client,
     /// Events about profiles.
-    pub recorder: Recorder,
+    pub events: Events,
     /// The cluster as the watches show it.
     pub world: Arc<World>,
     /// How the watches are doing.
@@ -53,7 +53,7 @@ pub struct Context {
 /// What is remembered of a profile between two reconciles.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// The status that was written last; the watch may not have brought it back yet.
+    /// The status that was written last, until the watch has brought it back.
     pub status: Option<ObservabilityProfileStatus>,
     /// Reconciles in a row that left something undone.
     pub failures: u32,
@@ -74,6 +74,16 @@ impl Context {
     pub fn remember<T>(&self, profile: &ProfileRef, change: impl FnOnce(&mut Memory) -> T) -> T {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         change(memory.entry(profile.clone()).or_default())
+    }
+
+    /// The status that was written last.
+    #[must_use]
+    pub fn last_status(&self, profile: &ProfileRef) -> Option<ObservabilityProfileStatus> {
+        self.remember(profile, |memory| memory.status.clone())
+            .or_else(|| {
+                let reference = ObjectRef::new(&profile.name).within(&profile.namespace);
+                self.world.profiles.get(&reference)?.status.clone()
+            })
     }
 
     /// The profile is gone.
@@ -102,19 +112,27 @@ impl Context {
         }
     }
 
-    /// Forgets all profiles that are gone. (Whoever removes our finalizer by hand takes a profile away unseen.)
+    /// Forgets all profiles that are gone, and each status that the watch has brought back. (Whoever removes our finalizer
+    /// by hand takes a profile away unseen.)
     pub fn forget_gone(&self) {
-        let profiles: HashSet<ProfileRef> = self
+        let profiles: HashMap<ProfileRef, Arc<ObservabilityProfile>> = self
             .world
             .profiles
             .state()
-            .iter()
-            .map(|profile| reference(profile))
+            .into_iter()
+            .map(|profile| (reference(&profile), profile))
             .collect();
         self.memory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|profile, _| profiles.contains(profile));
-        self.cluster.retain(|profile| profiles.contains(profile));
+            .retain(|profile, memory| {
+                let there = profiles.get(profile);
+                if there.is_some_and(|there| there.status == memory.status) {
+                    memory.status = None;
+                }
+                there.is_some()
+            });
+        self.cluster
+            .retain(|profile| profiles.contains_key(profile));
     }
 }

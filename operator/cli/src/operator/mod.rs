@@ -3,6 +3,7 @@
 mod cleanup;
 mod context;
 mod drift;
+mod events;
 pub mod http;
 mod reconcile;
 pub mod scope;
@@ -14,6 +15,7 @@ pub mod watches;
 pub mod world;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, ResourceExt};
@@ -30,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_core::observed::Quotas;
-use tracewright_core::workload::WorkloadKind;
+use tracewright_core::workload::{LAST_APPLIED, WorkloadKind};
 use tracewright_xray::contract::name;
 use tracing::{error, info, warn};
 
@@ -42,6 +44,7 @@ use crate::guard;
 use crate::lease::Elector;
 use crate::metrics::{Census, Metrics};
 use context::Context;
+use events::Events;
 use scope::Scope;
 use settings::Settings;
 use watches::Watches;
@@ -142,7 +145,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let (requests, mut requested) = mpsc::channel(MAX_REQUESTS);
     let context = Arc::new(Context {
         client: client.clone(),
-        recorder: Recorder::new(
+        events: Events::new(
             client.clone(),
             Reporter {
                 controller: name::FIELD_MANAGER.to_owned(),
@@ -218,14 +221,31 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let profile_stream = {
         let (world, watches) = (world.clone(), watches.clone());
         let client = watches.client(PROFILES, &client);
+        let claims_change = Arc::new(AtomicBool::new(false));
+        let (before, after) = (
+            (world.clone(), claims_change.clone()),
+            (world, claims_change),
+        );
         scope
             .watch::<ObservabilityProfile>(&client)
-            .modify(|profile| profile.metadata.managed_fields = None)
+            .modify(|profile| {
+                profile.metadata.managed_fields = None;
+                // The whole manifest a second time.
+                let annotations = profile.metadata.annotations.as_mut();
+                annotations.map(|all| all.remove(LAST_APPLIED));
+            })
             .inspect(move |event| {
                 watches.observe(PROFILES, event);
-                world.changed();
+                let (world, claims_change) = &before;
+                claims_change.store(world.claims_change(event), Ordering::Relaxed);
             })
             .reflect(profile_writer)
+            .inspect(move |_| {
+                let (world, claims_change) = &after;
+                if claims_change.load(Ordering::Relaxed) {
+                    world.changed();
+                }
+            })
             .touched_objects()
             // An error here is already counted and retried with this stream's own backoff; handed on, it would make
             // the controller back off on all streams together.

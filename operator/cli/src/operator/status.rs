@@ -27,11 +27,9 @@ pub(super) async fn write(
     let me = reference(profile);
     let mut profile = profile.clone();
     // What was written last, not what the watch has brought back so far: both would tell a transition twice.
-    if let Some(last) = context.remember(&me, |memory| memory.status.clone()) {
-        profile.status = Some(last);
-    }
-    let before = profile.status.clone();
-    let status = report::status(&profile, facts, Timestamp::now());
+    let before = context.last_status(&me).or(profile.status.take());
+    profile.status.clone_from(&before);
+    let status = report::status(&profile, facts, now());
     let transitions = report::transitions(before.as_ref(), &status, facts);
     if before.as_ref() != Some(&status) {
         if !context.permit.holds() {
@@ -56,11 +54,8 @@ pub(super) async fn write(
             action: transition.action.to_owned(),
             secondary: None,
         };
-        if let Err(error) = context
-            .recorder
-            .publish(&event, &profile.object_ref(&()))
-            .await
-        {
+        let about = profile.object_ref(&());
+        if let Err(error) = context.events.publish(&event, &about).await {
             // An Event that is lost is not worth another reconcile; the status says the same.
             tracing::warn!(%error, "the Event could not be written");
         }
@@ -76,9 +71,7 @@ pub(super) async fn announce(
     context: &Context,
 ) -> Result<(), Error> {
     let me = reference(profile);
-    let last = context
-        .remember(&me, |memory| memory.status.clone())
-        .or_else(|| profile.status.clone());
+    let last = context.last_status(&me).or_else(|| profile.status.clone());
     let mut status = last.unwrap_or_default();
     if status.account_id.is_some() {
         return Ok(());
@@ -93,6 +86,12 @@ pub(super) async fn announce(
         .map_err(Error::kubernetes("write the profile's status"))?;
     context.remember(&me, |memory| memory.status = Some(status));
     Ok(())
+}
+
+/// The time as the API server will keep it, in whole seconds: what the watch brings back is what was written.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 async fn patch(

@@ -9,6 +9,7 @@ use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::desired::{self, Desired, Invalid};
 use tracewright_core::identity::{Kind, ProfileRef};
@@ -105,6 +106,20 @@ impl World {
             .unwrap_or_else(PoisonError::into_inner)
             .get(identity)
             .cloned()
+    }
+
+    /// Whether an event that is not in the store yet changes what profiles claim. Most events are our own writes of
+    /// status, and claims are made of all profiles.
+    #[must_use]
+    pub fn claims_change(&self, event: &watcher::Result<Event<ObservabilityProfile>>) -> bool {
+        match event {
+            Ok(Event::Apply(profile) | Event::InitApply(profile)) => {
+                let before = self.profiles.get(&ObjectRef::from_obj(profile));
+                before.is_none_or(|before| !claims_alike(&before, profile))
+            }
+            Ok(Event::Delete(_) | Event::InitDone) => true,
+            Ok(Event::Init) | Err(_) => false,
+        }
     }
 
     /// A profile or a namespace changed.
@@ -208,6 +223,18 @@ pub fn identity_of(desired: &Desired) -> Identity {
     }
 }
 
+/// Whether two states of a profile claim the same.
+fn claims_alike(one: &ObservabilityProfile, other: &ObservabilityProfile) -> bool {
+    let place = |profile: &ObservabilityProfile| {
+        let status = profile.status.as_ref();
+        status.map(|status| (status.region.clone(), status.account_id.clone()))
+    };
+    one.metadata.uid == other.metadata.uid
+        && one.metadata.generation == other.metadata.generation
+        && one.metadata.deletion_timestamp == other.metadata.deletion_timestamp
+        && place(one) == place(other)
+}
+
 /// A profile's reference.
 #[must_use]
 pub fn reference(profile: &ObservabilityProfile) -> ProfileRef {
@@ -215,4 +242,42 @@ pub fn reference(profile: &ObservabilityProfile) -> ProfileRef {
         profile.metadata.namespace.clone().unwrap_or_default(),
         profile.metadata.name.clone().unwrap_or_default(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn profile(merge: Value) -> ObservabilityProfile {
+        let mut object = json!({
+            "apiVersion": "tracewright.dev/v1alpha1", "kind": "ObservabilityProfile",
+            "metadata": {"name": "p", "namespace": "ns", "uid": "u", "generation": 1, "resourceVersion": "1"},
+            "spec": {},
+            "status": {"accountId": "000000000000", "region": "eu-west-1"},
+        });
+        for (part, fields) in merge.as_object().into_iter().flatten() {
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                object[part][field] = value.clone();
+            }
+        }
+        serde_json::from_value(object).expect("is a profile")
+    }
+
+    #[test]
+    fn only_what_claims_are_made_of_changes_them() {
+        let one = profile(json!({}));
+        let other_counts =
+            json!({"status": {"observedGeneration": 1}, "metadata": {"resourceVersion": "2"}});
+        assert!(claims_alike(&one, &profile(other_counts)));
+        for change in [
+            json!({"metadata": {"generation": 2}}),
+            json!({"metadata": {"uid": "another"}}),
+            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+            json!({"status": {"accountId": "111111111111"}}),
+            json!({"status": {"region": "eu-central-1"}}),
+        ] {
+            assert!(!claims_alike(&one, &profile(change.clone())), "{change}");
+        }
+    }
 }

@@ -96,7 +96,10 @@ pub fn report(
         ),
         None => Fact::yes(
             reason::ALL_INJECTED,
-            format!("{} workloads have the variables", status.injected),
+            match status.injected {
+                1 => "1 workload has the variables".to_owned(),
+                many => format!("{many} workloads have the variables"),
+            },
         ),
     };
     (status, fact)

@@ -227,6 +227,7 @@ fn variables_left_to_the_user_are_named_and_the_workload_counts_as_injected() {
     assert_eq!(status.items[0].reason.as_deref(), Some(skip::USER_SET));
     assert_eq!(status.items[0].variables, ["OTEL_SERVICE_NAME"]);
     assert_eq!(fact.reason, reason::ALL_INJECTED);
+    assert_eq!(fact.message, "1 workload has the variables");
 }
 
 #[test]

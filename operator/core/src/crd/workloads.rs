@@ -124,26 +124,26 @@ pub enum SelectorOperator {
 }
 
 impl LabelSelector {
-    /// Whether an object with these labels is selected. An empty selector selects nothing.
+    /// Whether an object with these labels, values by key, is selected. An empty selector selects nothing.
     #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         if self.match_labels.is_empty() && self.match_expressions.is_empty() {
             return false;
         }
         self.match_labels
             .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
+            .all(|(key, value)| label(key) == Some(value))
             && self
                 .match_expressions
                 .iter()
-                .all(|requirement| requirement.matches(labels))
+                .all(|requirement| requirement.matches(&label))
     }
 }
 
 impl LabelSelectorRequirement {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        let listed = || value.is_some_and(|value| self.values.contains(value));
+    fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let value = label(&self.key);
+        let listed = || value.is_some_and(|value| self.values.iter().any(|one| one == value));
         match self.operator {
             SelectorOperator::In => listed(),
             SelectorOperator::NotIn => !listed(),

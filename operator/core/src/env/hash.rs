@@ -18,7 +18,18 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 const END: u8 = 0xff;
 
 /// A hash, written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    borsh::BorshSerialize,
+    borsh::BorshDeserialize,
+)]
 pub struct Hash(u64);
 
 /// Hashes texts one after the other.

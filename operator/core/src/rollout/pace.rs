@@ -47,24 +47,25 @@ pub struct Place<K> {
     pub stage: Stage,
 }
 
-/// Which workloads to change now, so that at most `max_global` are rolling out at the same time. Profiles take turns, so that one with many workloads does not keep the others
-/// waiting; within a profile the order is that of the places.
+/// The places of workloads to change now, so that at most `max_global` are rolling out at the same time. Profiles take turns,
+/// so that one with many workloads does not keep the others waiting; within a profile the order is that of the places.
 #[must_use]
-pub fn next<K: Clone>(max_global: usize, places: &[Place<K>]) -> Vec<K> {
+pub fn next<'a, K>(
+    max_global: usize,
+    places: impl IntoIterator<Item = &'a Place<K>>,
+) -> Vec<&'a Place<K>> {
     let mut queues: BTreeMap<&ProfileRef, Queue<'_, K>> = BTreeMap::new();
+    let mut rolling = 0;
     for place in places {
+        rolling += usize::from(place.stage == Stage::Rolling);
         let queue = queues.entry(&place.profile).or_default();
         queue.limit = place.max_concurrent;
         match place.stage {
-            Stage::Mend => queue.mend.push(&place.key),
-            Stage::Due => queue.due.push(&place.key),
+            Stage::Mend => queue.mend.push(place),
+            Stage::Due => queue.due.push(place),
             Stage::Rolling | Stage::Failed => queue.taken += 1,
         }
     }
-    let rolling = places
-        .iter()
-        .filter(|place| place.stage == Stage::Rolling)
-        .count();
     let mut free = max_global.saturating_sub(rolling);
     let mut turns: Vec<_> = queues.into_values().map(Queue::into_turns).collect();
     let mut chosen = Vec::new();
@@ -72,9 +73,9 @@ pub fn next<K: Clone>(max_global: usize, places: &[Place<K>]) -> Vec<K> {
         let before = chosen.len();
         for turn in &mut turns {
             if free > 0
-                && let Some(key) = turn.next()
+                && let Some(place) = turn.next()
             {
-                chosen.push(key.clone());
+                chosen.push(place);
                 free -= 1;
             }
         }
@@ -88,8 +89,8 @@ pub fn next<K: Clone>(max_global: usize, places: &[Place<K>]) -> Vec<K> {
 struct Queue<'a, K> {
     limit: usize,
     taken: usize,
-    mend: Vec<&'a K>,
-    due: Vec<&'a K>,
+    mend: Vec<&'a Place<K>>,
+    due: Vec<&'a Place<K>>,
 }
 
 impl<K> Default for Queue<'_, K> {
@@ -104,7 +105,7 @@ impl<K> Default for Queue<'_, K> {
 }
 
 impl<'a, K> Queue<'a, K> {
-    fn into_turns(self) -> impl Iterator<Item = &'a K> {
+    fn into_turns(self) -> impl Iterator<Item = &'a Place<K>> {
         let free = self.limit.saturating_sub(self.taken);
         self.mend.into_iter().chain(self.due).take(free)
     }
@@ -122,6 +123,11 @@ mod tests {
             key,
             stage,
         }
+    }
+
+    fn chosen(max_global: usize, places: &[Place<u32>]) -> Vec<u32> {
+        let chosen = next(max_global, places);
+        chosen.into_iter().map(|place| place.key).collect()
     }
 
     #[test]
@@ -151,7 +157,7 @@ mod tests {
                 .zip(stages)
                 .map(|(key, stage)| place("a", key, stage))
                 .collect();
-            assert_eq!(next(10, &places), expected, "{what}");
+            assert_eq!(chosen(10, &places), expected, "{what}");
         }
     }
 
@@ -165,9 +171,9 @@ mod tests {
             place("c", 5, Stage::Failed),
             place("c", 6, Stage::Rolling),
         ];
-        assert_eq!(next(4, &places), [1, 3, 2]);
-        assert_eq!(next(1, &places), Vec::<u32>::new());
-        assert_eq!(next(0, &places), Vec::<u32>::new());
+        assert_eq!(chosen(4, &places), [1, 3, 2]);
+        assert_eq!(chosen(1, &places), Vec::<u32>::new());
+        assert_eq!(chosen(0, &places), Vec::<u32>::new());
     }
 
     #[test]
@@ -200,7 +206,7 @@ mod tests {
                 max_concurrent: limits[*profile],
                 ..place(&profile.to_string(), key, *stage)
             }).collect();
-            let chosen = next(max_global, &places);
+            let chosen = chosen(max_global, &places);
             let count = |profile: usize, wanted: &[Stage]| {
                 stages.iter().filter(|(of, stage)| *of == profile && wanted.contains(stage)).count()
             };

@@ -16,7 +16,7 @@ use super::wire::Template;
 use crate::env::Hash;
 
 /// Where client-side apply keeps the manifest that was applied last. (kubectl, `LastAppliedConfigAnnotation`.)
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// One entry of `metadata.managedFields`.
 #[derive(Deserialize)]

@@ -5,14 +5,20 @@ mod claims;
 mod read;
 mod wire;
 
+pub use claims::LAST_APPLIED;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::env::Hash;
 use crate::inject::Record;
 
 /// The kinds of workloads that are injected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+)]
 pub enum WorkloadKind {
     /// A Deployment.
     Deployment,
@@ -73,7 +79,7 @@ impl fmt::Display for WorkloadKind {
 }
 
 /// A workload.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Workload {
     /// Its kind.
     pub kind: WorkloadKind,
@@ -115,7 +121,7 @@ pub struct Workload {
 }
 
 /// A container of a pod template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Container {
     /// The container's name.
     pub name: String,
@@ -126,7 +132,7 @@ pub struct Container {
 }
 
 /// One entry of a container's `env`. Its value is not kept, only what is needed to recognise it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Entry {
     /// The variable's name.
     pub name: String,
@@ -141,7 +147,7 @@ pub struct Entry {
 }
 
 /// What kind of value an entry has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Form {
     /// Neither `value` nor `valueFrom`.
     Empty,
@@ -156,7 +162,7 @@ pub enum Form {
 }
 
 /// One entry of a container's `envFrom`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct EnvFrom {
     /// The object whose keys become variables.
     pub source: EnvFromSource,
@@ -165,7 +171,7 @@ pub struct EnvFrom {
 }
 
 /// An object whose keys become variables.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub enum EnvFromSource {
     /// A ConfigMap of this name.
     ConfigMap(String),
@@ -183,7 +189,7 @@ impl fmt::Display for EnvFromSource {
 }
 
 /// How a workload's rollout stands, in one form for all kinds. All zero for a CronJob, which has no rollout.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Progress {
     /// Whether the rollout is paused (`spec.paused` of a Deployment).
     pub paused: bool,

@@ -94,6 +94,14 @@ pub(crate) fn success(operation: &Operation, output: &Value, request_id: &str) -
 
 /// The answer to a call that was refused.
 pub(crate) fn refusal(service: Service, error: &AwsError, request_id: &str) -> HttpResponse {
+    if error.code.is_empty() {
+        // As of a proxy, or of another stand-in for AWS.
+        let status = StatusCode::from_u16(error.status).unwrap_or_default();
+        let page = format!("<!doctype html><title>{status}</title><h1>{status}</h1>");
+        return HttpResponse::build(status)
+            .content_type("text/html")
+            .body(page);
+    }
     match service {
         Service::Xray => rest_json::refusal(error, request_id),
         Service::Logs => aws_json::refusal(error, request_id),
