@@ -38,7 +38,7 @@ revision=$(git rev-parse HEAD 2>/dev/null || true)
 # not: a panic aborts.
 programs() {
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}
-  RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_folder=/target" \
+  RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_folder=/target" \
     CFLAGS="-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$target_folder=/target" \
     CARGO_TARGET_DIR=$target_folder "$cargo" build --release --locked --target "$target" \
     -p tracewright -p activities -p aws-emulator -p e2e-probe -p tracewright-ca-bundle

@@ -50,7 +50,18 @@ async fn workloads_of_every_kind_are_as_before_when_they_are_no_longer_selected(
     for (kind, before) in &before[..2] {
         clean(&team, *kind, "web", before).await?;
     }
-    assert_eq!(team.injected("p").await?, 2);
+    // The status follows the workloads.
+    eventually(LONG, "two are left", async || {
+        match team
+            .injected("p")
+            .await
+            .map_err(|error| error.to_string())?
+        {
+            2 => Ok(()),
+            more => Err(format!("{more} are injected")),
+        }
+    })
+    .await?;
     team.profile("p", spec("other", json!({}))).await?;
     for (kind, before) in &before[2..] {
         clean(&team, *kind, "web", before).await?;

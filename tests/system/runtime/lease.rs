@@ -158,6 +158,8 @@ async fn a_replica_that_was_held_up_writes_nothing_to_the_cluster_when_it_goes_o
     let (mut a, b) = replicas(&there).await?;
     there.apply("p", spec("p")).await?;
     ready(&there, "p").await?;
+    // Its Events follow the status, and a request that is on the wire has been made.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     a.process().pause()?;
     let (began, held) = (Instant::now(), there.control_plane().audit_mark()?);
     // It is told of these while it is held, and gets to them when it goes on.

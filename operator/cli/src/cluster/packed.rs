@@ -1,5 +1,5 @@
-//! Workloads as they are kept: thousands of them lie in memory and a few are looked at, so each is one piece of bytes, beside
-//! what it is looked for by.
+//! Workloads as they are kept: thousands of them lie in memory and a few are looked at, so each is one piece of
+//! compressed bytes, beside what it is looked for by.
 
 use tracewright_core::workload::Workload;
 
@@ -24,12 +24,12 @@ impl Packed {
             labels.push(END);
         }
         let profile = workload.record.as_ref();
+        let bytes = borsh::to_vec(workload).expect("memory takes every write");
         Self {
             labels: labels.into_boxed_str(),
             profile: profile.map(|record| record.profile.as_str().into()),
-            bytes: borsh::to_vec(workload)
-                .expect("memory takes every write")
-                .into_boxed_slice(),
+            // Both containers of a pod, and the record, name the same variables.
+            bytes: lz4_flex::compress_prepend_size(&bytes).into_boxed_slice(),
         }
     }
 
@@ -52,7 +52,8 @@ impl Packed {
     }
 
     pub(super) fn unpack(&self) -> Workload {
-        borsh::from_slice(&self.bytes).expect("it was packed from a workload")
+        let bytes = lz4_flex::decompress_size_prepended(&self.bytes);
+        borsh::from_slice(&bytes.expect("it was packed")).expect("it was packed from a workload")
     }
 }
 

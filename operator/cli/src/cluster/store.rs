@@ -33,7 +33,7 @@ struct State {
     /// Workloads seen in the list that a watch begins with; what is not among them is gone.
     listing: HashMap<WorkloadKind, HashSet<(String, String)>>,
     /// By UID. Only workloads that a profile has to do with have one.
-    histories: HashMap<String, History>,
+    histories: HashMap<String, Box<History>>,
 }
 
 impl Workloads {

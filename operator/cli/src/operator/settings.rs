@@ -58,7 +58,7 @@ pub struct Settings {
     pub quota_sampling_rules: usize,
 
     /// Profiles that are reconciled at the same time.
-    #[arg(long, env = "TRACEWRIGHT_CONCURRENT_RECONCILES", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "TRACEWRIGHT_CONCURRENT_RECONCILES", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_reconciles: u16,
 
     /// Workloads of all profiles that may be rolling out at the same time.
