@@ -40,10 +40,10 @@ programs() {
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}
   RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_folder=/target" \
     CFLAGS="-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$target_folder=/target" \
-    CARGO_TARGET_DIR=$target_folder "$cargo" build --release --locked --target "$target" \
+    CARGO_TARGET_DIR=$target_folder "$cargo" build --profile image --locked --target "$target" \
     -p tracewright -p activities -p aws-emulator -p e2e-probe -p tracewright-ca-bundle
   tests/cluster/build.sh collector >/dev/null
-  built=$target_folder/$target/release
+  built=$target_folder/$target/image
 }
 
 # image NAME VERSION PROGRAM DESCRIPTION [ARGUMENT...]: writes $out/NAME.tar and prints its digest and compressed size.

@@ -34,8 +34,8 @@ finish() {
 tests/cluster/build.sh kubectl helm collector
 TRACEWRIGHT_E2E_COLLECTOR=$(awk '$1 == "go.opentelemetry.io/collector/otelcol" { print substr($2, 2); exit }' tests/cluster/modules/otelcol/go.mod)
 export TRACEWRIGHT_E2E_COLLECTOR
-export TRACEWRIGHT_BIN=$PWD/${CARGO_TARGET_DIR:-target}/$target/release/tracewright
-[[ ${CARGO_TARGET_DIR:-} != /* ]] || TRACEWRIGHT_BIN=$CARGO_TARGET_DIR/$target/release/tracewright
+export TRACEWRIGHT_BIN=$PWD/${CARGO_TARGET_DIR:-target}/$target/image/tracewright
+[[ ${CARGO_TARGET_DIR:-} != /* ]] || TRACEWRIGHT_BIN=$CARGO_TARGET_DIR/$target/image/tracewright
 
 if [ "$here" = true ]; then
   [ -n "${KUBECONFIG:-}" ] || { echo 'KUBECONFIG is not set: it names the cluster to test' >&2 && exit 1; }
