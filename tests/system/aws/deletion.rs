@@ -303,6 +303,24 @@ async fn an_aws_that_cannot_list_log_groups_by_tags_holds_no_deletion_up() -> Re
     Ok(())
 }
 
+/// Some emulators have CloudWatch Logs and half of X-Ray.
+#[tokio::test]
+async fn an_aws_without_x_ray_lets_a_profile_go_that_never_had_anything_there() -> Result<()> {
+    let there = Installation::new().await?;
+    let fault = Fault::error("xray.GetSamplingRules", 404, "");
+    there.aws().control().inject(&fault).await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    let logs = json!({"logs": {"groups": [{"name": "/going", "deletionPolicy": "Delete"}]}});
+    there.apply("p", logs).await?;
+    ready(&there, "p").await?;
+    delete(&there).await?;
+    see::gone(&there, "p").await?;
+    assert!(names(&see::state(&there).await?, "/logs/logGroups").is_empty());
+    assert_eq!(operator.metric("tracewright_orphans_total").await?, 0.0);
+    Ok(())
+}
+
 #[tokio::test]
 async fn while_aws_is_away_a_profile_that_goes_says_why_it_waits_and_goes_when_aws_is_back()
 -> Result<()> {

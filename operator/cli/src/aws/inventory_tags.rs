@@ -180,7 +180,7 @@ impl Account {
             .lock()
             .marked_log_groups
             .extend(names.iter().cloned());
-        self.observe(&names, began, namespace).await?;
+        self.observe_log_groups(&names, began, namespace).await?;
         let objects = names
             .into_iter()
             .map(|name| (Kind::LogGroup, name))

@@ -12,7 +12,9 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracewright_core::crd::status::{ItemState, ObservabilityProfileStatus};
 use tracewright_core::crd::{DeletionPolicy, Mode, ObservabilityProfile};
+use tracewright_core::desired::Desired;
 use tracewright_core::diff::diff;
+use tracewright_core::identity::Kind;
 use tracewright_core::plan::{Applied, Verdict};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
 use tracewright_xray::contract::{condition::reason, name};
@@ -23,8 +25,9 @@ use super::reconcile::{Error, request_waiting};
 use super::status;
 use super::world::{identity_of, reference};
 use crate::apply::apply;
+use crate::aws::ErrorKind;
 use crate::cluster::Pace;
-use crate::observe::observe;
+use crate::observe::observe_what_answers;
 
 /// How long the workloads of a deleted profile may take to roll out without the variables.
 const WITHDRAWAL_TIME: Duration = Duration::from_secs(600);
@@ -129,7 +132,7 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
     {
         return AwsFacts::Unobserved(error.fact());
     }
-    let observed = match observe(
+    let observed = match observe_what_answers(
         &account,
         &desired,
         known,
@@ -139,8 +142,13 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
     )
     .await
     {
-        Ok(observed) => observed,
-        Err(error) => return AwsFacts::Unobserved(error.fact()),
+        Ok((observed, None)) => observed,
+        Ok((observed, Some(error)))
+            if error.kind == ErrorKind::Unsupported && !concerns_xray(&desired, known) =>
+        {
+            observed
+        }
+        Ok((_, Some(error))) | Err(error) => return AwsFacts::Unobserved(error.fact()),
     };
     let plan = diff(&desired, &observed, &context.world.claims(&identity));
     let outcomes = apply(&account, &plan, &desired.profile).await;
@@ -150,6 +158,18 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
         plan: plan.applied(outcomes),
         preview: Vec::new(),
     }
+}
+
+/// Whether the profile has or had something in X-Ray. One that has not can go from an AWS without X-Ray, as some emulators
+/// are.
+fn concerns_xray(desired: &Desired, status: Option<&ObservabilityProfileStatus>) -> bool {
+    let kinds = [Kind::Group, Kind::SamplingRule];
+    kinds
+        .iter()
+        .any(|kind| desired.names(*kind).next().is_some())
+        || desired.leaving.iter().any(|(kind, _)| kinds.contains(kind))
+        || status
+            .is_some_and(|status| !(status.groups.is_empty() && status.sampling_rules.is_empty()))
 }
 
 fn done(aws: &AwsFacts) -> bool {

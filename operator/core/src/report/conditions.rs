@@ -223,7 +223,10 @@ fn of_plan(plan: &Plan<Applied>) -> Fact {
         } else {
             Fact::yes(
                 reason::SYNCED,
-                format!("{declared} AWS objects are as declared"),
+                match declared {
+                    1 => "1 AWS object is as declared".to_owned(),
+                    many => format!("{many} AWS objects are as declared"),
+                },
             )
         };
     };
