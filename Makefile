@@ -19,6 +19,8 @@ PROGRAMS = $${CARGO_TARGET_DIR:-target}/debug
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
+BENCHES := $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet memory sampling-decision cold-start service-vs-flask telemetry-added)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help test demo control-plane kind-up kind-down images e2e bench lint fmt clippy deny docs generate generated clean programs
@@ -51,9 +53,9 @@ e2e: ## Run the end-to-end test on a kind cluster: images, charts, pods, traffic
 	tests/e2e/run.sh
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
-	$(CARGO) build --release --locked -p tracewright -p activities -p tracewright-tests --bins
-	@for name in $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet memory sampling-decision cold-start service-vs-flask telemetry-added); do \
-	  echo "== $$name"; $(CARGO) run --quiet --release --locked -p tracewright-tests --bin $$name || exit 1; \
+	$(CARGO) build --release --locked -p tracewright -p activities -p tracewright-tests --bin tracewright --bin activities $(addprefix --bin ,$(BENCHES))
+	@for name in $(BENCHES); do \
+	  echo "== $$name"; $${CARGO_TARGET_DIR:-target}/release/$$name || exit 1; \
 	done
 
 lint: fmt clippy deny docs generated ## Run every check that is not a test

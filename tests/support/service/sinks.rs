@@ -114,6 +114,8 @@ impl Sinks {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-honeycomb-team=key"),
             ("OTEL_PROPAGATORS", "tracecontext,baggage"),
+            // At full speed both share two processors with what loads them; the default of 2,048 is 20 ms of spans then.
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "16384"),
             ("AWS_XRAY_DAEMON_ADDRESS", &self.receiver.to_string()),
             ("AWS_XRAY_TRACING_NAME", "backend-flask"),
             ("TRACEWRIGHT_AWS_REGION", "us-east-1"),

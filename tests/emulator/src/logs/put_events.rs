@@ -19,7 +19,7 @@ const MAX_AGE_MS: i64 = 14 * DAY_MS;
 /// "Events more than 2 hours in the future are rejected while processing remaining valid events."
 const MAX_AHEAD_MS: i64 = 2 * HOUR_MS;
 /// Events kept per stream; the oldest go first.
-const MAX_EVENTS: usize = 200_000;
+const MAX_EVENTS: usize = 1_000_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
