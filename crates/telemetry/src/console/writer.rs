@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines are gathered for this long before they are written together.
-const GATHER: Duration = Duration::from_millis(5);
+/// Lines are gathered for this long before they are written together: a reader sees them at once, and a thread that is woken
+/// for every line costs more than the line.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// More than this is not kept in memory for each stream; further lines are dropped.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
