@@ -71,39 +71,11 @@ async fn main() -> Result<ExitCode> {
     )
     .await?;
     tell(&mut operator, "until the first lists are in")?;
-    eventually(
-        Duration::from_secs(600),
-        "every profile was reconciled",
-        async || {
-            let counted = operator
-                .metric("tracewright_profiles{condition=\"Ready\"")
-                .await
-                .map_err(|error| error.to_string())?;
-            if counted as usize == profiles {
-                Ok(())
-            } else {
-                Err(format!("{counted} were"))
-            }
-        },
-    )
-    .await?;
+    let ready = "tracewright_profiles{condition=\"Ready\"";
+    counted(&mut operator, ready, profiles).await?;
     tell(&mut operator, "until every profile is reconciled")?;
-    eventually(
-        Duration::from_secs(900),
-        "every workload has the variables",
-        async || {
-            let counted = operator
-                .metric("tracewright_workloads{state=\"rolling\"")
-                .await
-                .map_err(|error| error.to_string())?;
-            if counted as usize == workloads {
-                Ok(())
-            } else {
-                Err(format!("{counted} have"))
-            }
-        },
-    )
-    .await?;
+    let rolling = "tracewright_workloads{state=\"rolling\"";
+    counted(&mut operator, rolling, workloads).await?;
     tell(&mut operator, "until every workload has the variables")?;
     for minute in 0..soak.div_ceil(60) {
         let seconds = (soak - minute * 60).min(60);
@@ -117,6 +89,19 @@ async fn main() -> Result<ExitCode> {
     Ok(Measurement::at_most("memory", value, "MB", GOAL_MB)
         .reduced_to(reduced)
         .conclude())
+}
+
+/// Waits until a metric has counted all.
+async fn counted(operator: &mut Operator, metric: &str, all: usize) -> Result<()> {
+    eventually(Duration::from_secs(900), metric, async || {
+        let counted = operator.metric(metric).await;
+        match counted.map_err(|error| error.to_string())? {
+            counted if counted as usize == all => Ok(()),
+            counted => Err(format!("{counted} of {all}")),
+        }
+    })
+    .await?;
+    Ok(())
 }
 
 /// A profile about workloads and a log group, and its workloads as a cluster's users have them: applied by one client, with
