@@ -157,10 +157,11 @@ impl AwsError {
         }
     }
 
-    /// Whether the server answered, and not with an error of AWS: every answer of AWS has a code.
+    /// Whether the server failed without an error code of AWS, as a stand-in does that lacks the operation. What a proxy
+    /// says of a server that is away (502, 503, 504) is not that.
     #[must_use]
-    pub fn has_no_code(&self) -> bool {
-        self.code.starts_with(NO_CODE)
+    pub fn is_bare_failure(&self) -> bool {
+        self.code == no_code(500)
     }
 
     /// The same error of a call that was made as a role.
@@ -231,7 +232,9 @@ impl AwsError {
 }
 
 /// What stands in place of a code where the answer had none.
-const NO_CODE: &str = "HTTP status";
+fn no_code(status: u16) -> String {
+    format!("HTTP status {status}")
+}
 
 /// An answer of something that is not AWS: a proxy, or a stand-in that lacks the operation.
 fn without_code(status: u16) -> (ErrorKind, String, String) {
@@ -243,7 +246,7 @@ fn without_code(status: u16) -> (ErrorKind, String, String) {
         _ => (ErrorKind::Unreachable, ""),
     };
     let message = format!("the answer has no error code of AWS{why}");
-    (kind, format!("{NO_CODE} {status}"), message)
+    (kind, no_code(status), message)
 }
 
 fn service_kind(code: &str, message: &str) -> ErrorKind {

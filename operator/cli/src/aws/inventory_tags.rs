@@ -16,7 +16,7 @@ use super::call::Operation;
 use super::error::{AwsError, ErrorKind};
 use super::inventory::TagEntry;
 
-/// Answers without an error code of AWS after which the service is taken for one that lacks the operation, and the pause
+/// Failures without an error code of AWS after which the service is taken for one that lacks the operation, and the pause
 /// before each further try.
 const MAX_STRANGE: u32 = 3;
 const STRANGE_PAUSE: Duration = Duration::from_secs(2);
@@ -222,20 +222,19 @@ impl Account {
                         .send()
                 })
                 .await;
+            // A service that gave a page has the operation, and half a list would leave objects behind.
+            let bare_failure = |error: &AwsError| token.is_none() && error.is_bare_failure();
             let page = match page {
                 Ok(page) => page,
-                Err(error) if error.kind == ErrorKind::Unsupported => {
+                Err(error)
+                    if error.kind == ErrorKind::Unsupported
+                        || (bare_failure(&error) && strange == MAX_STRANGE - 1) =>
+                {
                     warn!(account = self.id, region = self.region, %error, "log groups cannot be listed by tags");
                     break;
                 }
-                // A stand-in for AWS may lack the operation and say so in its own way; a proxy that is out of order
-                // does not say the same for long.
-                Err(error) if error.has_no_code() => {
+                Err(error) if bare_failure(&error) => {
                     strange += 1;
-                    if strange == MAX_STRANGE {
-                        warn!(account = self.id, region = self.region, %error, "log groups cannot be listed by tags");
-                        break;
-                    }
                     tokio::time::sleep(STRANGE_PAUSE).await;
                     continue;
                 }
