@@ -34,11 +34,12 @@ collector_version=$(awk '$1 == "go.opentelemetry.io/collector/otelcol" { print s
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git rev-parse HEAD 2>/dev/null || true)
 
-# The paths of this machine are in no program; glibc is, so that nothing else is needed at run time. Tables for unwinding are
+# The paths of this machine are in no program (this workspace's own are relative; a flag with them would build everything anew
+# in every checkout); glibc is, so that nothing else is needed at run time. Tables for unwinding are
 # not: a panic aborts. The time that C compilers are told is always the same: with another one everything is built anew.
 programs() {
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}
-  RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_folder=/target" \
+  RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$target_folder=/target" \
     CFLAGS="-ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$target_folder=/target" \
     SOURCE_DATE_EPOCH=0 CARGO_TARGET_DIR=$target_folder "$cargo" build --profile image --locked --target "$target" \
     -p tracewright -p activities -p aws-emulator -p e2e-probe -p tracewright-ca-bundle

@@ -1,6 +1,11 @@
 //! Times as Python's `isoformat` writes them: microseconds only where there are any.
 
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+
+const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+const MICROSECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// The moment a request is answered.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +32,12 @@ impl Moment {
 
     /// Without an offset: the original's user activities are naive.
     pub(crate) fn naive_text(self) -> String {
-        let format = if self.0.subsec_microsecond() == 0 && self.0.subsec_millisecond() == 0 {
-            "%Y-%m-%dT%H:%M:%S"
+        let printer = if self.0.subsec_microsecond() == 0 && self.0.subsec_millisecond() == 0 {
+            SECONDS
         } else {
-            "%Y-%m-%dT%H:%M:%S.%6f"
+            MICROSECONDS
         };
-        self.0.strftime(format).to_string()
+        printer.datetime_to_string(&Offset::UTC.to_datetime(self.0))
     }
 }
 

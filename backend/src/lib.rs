@@ -87,20 +87,21 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
     Ok((address, server.run()))
 }
 
-/// The original's routes in its order of precedence, then those for the operator of the service.
+/// The original's routes, then those for the operator of the service. The first that matches is taken, as in the original; where
+/// the order is free, plain paths come first, because a pattern costs more.
 fn routes(config: &mut ServiceConfig) {
     config
         .service(get("/api/message_groups", messages::groups))
-        .service(get("/api/messages/@{handle}", messages::list))
         .service(post("/api/messages", messages::create))
         .service(get("/api/activities/home", activities::home))
         .service(get(
             "/api/activities/notifications",
             activities::notifications,
         ))
-        .service(get("/api/activities/@{handle}", activities::of_user))
         .service(get("/api/activities/search", activities::search))
         .service(post("/api/activities", activities::create))
+        .service(get("/api/messages/@{handle}", messages::list))
+        .service(get("/api/activities/@{handle}", activities::of_user))
         .service(get("/api/activities/{activity_uuid}", activities::show))
         .service(post(
             "/api/activities/{activity_uuid}/reply",

@@ -1,12 +1,14 @@
 //! Services under measurement: the activities service and the original Flask application, with the same variables, sinks
 //! and load.
 
+mod bare;
 mod flask;
 mod load;
 mod process;
 mod sinks;
 mod trial;
 
+pub use bare::serve_if_asked;
 pub use flask::Flask;
 pub use load::{Connections, Load, Served};
 pub use process::{Running, Usage};

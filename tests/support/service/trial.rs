@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Arrived, Flask, Load, Running, Served, Sinks, Telemetry, Usage};
+use super::{Arrived, Flask, Load, Running, Served, Sinks, Telemetry, Usage, bare};
 
 /// Which service.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,8 @@ pub enum Service<'a> {
     Flask(&'a Flask),
     /// Ours.
     Activities,
+    /// One that does nothing; it has no telemetry.
+    Bare,
 }
 
 impl Service<'_> {
@@ -21,6 +23,7 @@ impl Service<'_> {
         match self {
             Self::Flask(_) => 2,
             Self::Activities => 1,
+            Self::Bare => 0,
         }
     }
 
@@ -33,6 +36,7 @@ impl Service<'_> {
         match self {
             Self::Flask(flask) => flask.start(&variables, telemetry).await,
             Self::Activities => Running::activities(&variables, telemetry).await,
+            Self::Bare => bare::start().await,
         }
     }
 }

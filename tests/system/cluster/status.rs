@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use support::SHORT;
 use support::control_plane::AuditMark;
 use support::workloads::{Ground, Team, manifest, template_mut, traces_of_ours};
+use support::{SHORT, eventually};
 use tracewright_core::workload::WorkloadKind;
 
 const KIND: WorkloadKind = WorkloadKind::Deployment;
@@ -127,14 +127,15 @@ async fn nothing_is_written_where_nothing_changes_and_events_come_with_transitio
             .map(|(type_, reason, _)| format!("{type_} {reason}"))
             .collect()
     };
-    let mut before = words(&team.events("p").await?);
-    before.sort();
-    before.dedup();
-    assert!(
-        before.contains(&"Normal AllInjected".to_owned())
-            && before.contains(&"Normal Reconciled".to_owned()),
-        "{before:?}"
-    );
+    // Events follow the status that they tell of.
+    let before = eventually(SHORT, "the last transitions are told", async || {
+        let told = words(&team.events("p").await?);
+        for word in ["Normal AllInjected", "Normal Reconciled"] {
+            ensure!(told.iter().any(|event| event == word), "{told:?}");
+        }
+        Ok(told)
+    })
+    .await?;
     assert!(
         !before.iter().any(|word| word.starts_with("Warning")),
         "{before:?}"

@@ -7,9 +7,11 @@ mod document;
 mod finding;
 mod metadata;
 mod render;
+mod rules;
 mod schema;
 mod semantics;
 mod source;
+mod structure;
 mod validate;
 
 pub use document::Place;

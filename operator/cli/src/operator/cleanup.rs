@@ -20,8 +20,9 @@ use tracewright_core::report::{AwsFacts, Fact, Facts};
 use tracewright_xray::contract::{condition::reason, name};
 use tracing::{error, info};
 
+use super::aws_objects::request_waiting;
 use super::context::Context;
-use super::reconcile::{Error, request_waiting};
+use super::reconcile::Error;
 use super::status;
 use super::world::{identity_of, reference};
 use crate::apply::apply;

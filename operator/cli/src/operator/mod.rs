@@ -1,5 +1,7 @@
 //! `tracewright operator`: the controller and everything around it.
 
+mod aws_objects;
+mod census;
 mod cleanup;
 mod context;
 mod drift;
@@ -9,13 +11,14 @@ mod reconcile;
 pub mod scope;
 pub mod settings;
 mod status;
+mod streams;
 mod sweep;
 mod traffic;
+mod undone;
 pub mod watches;
 pub mod world;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,14 +28,12 @@ use kube::api::Api;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracewright_core::crd::ObservabilityProfile;
-use tracewright_core::identity::{Kind, ProfileRef};
+use tracewright_core::identity::ProfileRef;
 use tracewright_core::observed::Quotas;
-use tracewright_core::workload::{LAST_APPLIED, WorkloadKind};
+use tracewright_core::workload::WorkloadKind;
 use tracewright_xray::contract::name;
 use tracing::{error, info, warn};
 
@@ -42,7 +43,7 @@ use crate::aws::inventory;
 use crate::cluster::{self, Cluster};
 use crate::guard;
 use crate::lease::Elector;
-use crate::metrics::{Census, Metrics};
+use crate::metrics::Metrics;
 use context::Context;
 use events::Events;
 use scope::Scope;
@@ -201,62 +202,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         "starting"
     );
 
-    let namespace_watch = {
-        let (world, watches, context) = (world.clone(), watches.clone(), context.clone());
-        scope
-            .watch_namespaces(&watches.client(NAMESPACES, &client))
-            .modify(|namespace| namespace.metadata.managed_fields = None)
-            .inspect(move |event| watches.observe(NAMESPACES, event))
-            .reflect(namespace_writer)
-            .touched_objects()
-            .filter_map(|namespace| async { namespace.ok() })
-            .for_each(move |namespace| {
-                world.changed();
-                for profile in world.references_in(&namespace.name_any()) {
-                    context.request(profile);
-                }
-                std::future::ready(())
-            })
-    };
-    let profile_stream = {
-        let (world, watches) = (world.clone(), watches.clone());
-        let client = watches.client(PROFILES, &client);
-        let claims_change = Arc::new(AtomicBool::new(false));
-        let (before, after) = (
-            (world.clone(), claims_change.clone()),
-            (world, claims_change),
-        );
-        scope
-            .watch::<ObservabilityProfile>(&client)
-            .modify(|profile| {
-                profile.metadata.managed_fields = None;
-                // The whole manifest a second time.
-                let annotations = profile.metadata.annotations.as_mut();
-                annotations.map(|all| all.remove(LAST_APPLIED));
-            })
-            .inspect(move |event| {
-                watches.observe(PROFILES, event);
-                let (world, claims_change) = &before;
-                claims_change.store(world.claims_change(event), Ordering::Relaxed);
-            })
-            .reflect(profile_writer)
-            .inspect(move |_| {
-                let (world, claims_change) = &after;
-                if claims_change.load(Ordering::Relaxed) {
-                    world.changed();
-                }
-            })
-            .touched_objects()
-            // An error here is already counted and retried with this stream's own backoff; handed on, it would make
-            // the controller back off on all streams together.
-            .filter_map(|profile| async { profile.ok().map(Ok) })
-            .predicate_filter(
-                predicates::generation
-                    .combine(predicates::finalizers)
-                    .combine(predicates::annotations),
-                PredicateConfig::default(),
-            )
-    };
+    let namespace_watch = streams::namespaces(&scope, context.clone(), namespace_writer);
+    let profile_stream = streams::profiles(&scope, &context, profile_writer);
     let controller = Controller::for_stream(profile_stream, profiles)
         .with_config(ControllerConfig::default().concurrency(settings.concurrent_reconciles))
         .reconcile_on(futures::stream::poll_fn(move |task| {
@@ -306,7 +253,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                 }
             }
         }),
-        tokio::spawn(census(context.clone(), cancelled.clone())),
+        tokio::spawn(census::run(context.clone(), cancelled.clone())),
     ];
     let signal = tokio::spawn({
         let cancelled = cancelled.clone();
@@ -383,58 +330,4 @@ async fn stop_signal() {
 fn default_identity() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}-{}", host.trim(), std::process::id())
-}
-
-/// How often metrics that count the world are brought up to date.
-const CENSUS_INTERVAL: Duration = Duration::from_secs(5);
-
-async fn census(context: Arc<Context>, cancelled: CancellationToken) {
-    while cancelled
-        .run_until_cancelled(tokio::time::sleep(CENSUS_INTERVAL))
-        .await
-        .is_some()
-    {
-        context.watches.report(&context.metrics);
-        context.forget_gone();
-        context
-            .metrics
-            .rule_traffic(&traffic::of_all_rules(&context));
-        context.metrics.census(count(&context));
-    }
-}
-
-fn count(context: &Context) -> Census {
-    let mut census = Census::default();
-    for profile in context.world.profiles.state() {
-        let Some(status) = &profile.status else {
-            continue;
-        };
-        for condition in &status.conditions {
-            let key = (condition.type_.clone(), condition.status.clone());
-            *census.profiles.entry(key).or_default() += 1;
-        }
-        for (kind, items) in [
-            (Kind::Group, &status.groups),
-            (Kind::SamplingRule, &status.sampling_rules),
-            (Kind::LogGroup, &status.log_groups),
-        ] {
-            for item in items {
-                let key = (kind.as_str(), format!("{:?}", item.state));
-                *census.objects.entry(key).or_default() += 1;
-            }
-        }
-        let Some(counts) = &status.workloads else {
-            continue;
-        };
-        for (state, count) in [
-            ("injected", counts.injected),
-            ("rolling", counts.rolling),
-            ("stale", counts.stale),
-            ("failed", counts.failed),
-            ("skipped", counts.skipped),
-        ] {
-            *census.workloads.entry(state).or_default() += i64::from(count);
-        }
-    }
-    census
 }

@@ -1,6 +1,7 @@
 //! X-Ray groups: what differs between the declared and the observed one.
 
-use super::{Compare, change};
+use super::Compare;
+use super::change::change;
 use crate::desired::GroupSpec;
 use crate::identity::{Kind, TagMap};
 use crate::observed::{Claims, GroupState};

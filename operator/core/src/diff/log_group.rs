@@ -2,7 +2,8 @@
 
 use tracewright_xray::contract::condition::reason;
 
-use super::{Compare, change};
+use super::Compare;
+use super::change::change;
 use crate::crd::LogGroupClass;
 use crate::desired::LogGroupSpec;
 use crate::identity::{Kind, TagMap};

@@ -1,9 +1,11 @@
 //! (Desired, Observed) → Plan: only what differs, of what is ours.
 
+mod change;
 mod group;
 mod log_group;
 mod rule;
 mod standing;
+mod undeclared;
 mod unseen;
 
 pub use unseen::diff_log_groups;
@@ -11,15 +13,17 @@ pub use unseen::diff_log_groups;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracewright_xray::contract::condition::reason;
-use tracewright_xray::contract::{name::DEFAULT_RULE, tag};
+use tracewright_xray::contract::name::DEFAULT_RULE;
 
+use crate::crd::DeletionPolicy;
 use crate::crd::status::ItemState;
-use crate::crd::{DeletionPolicy, Mode};
 use crate::desired::{Adoption, Desired, Item};
 use crate::identity::{Kind, OwnerTags, TagMap};
-use crate::observed::{Claims, Observed, Seen, Tags};
+use crate::observed::{Claims, Observed, Seen};
 use crate::plan::{Action, FieldChange, Note, Pending, Plan, Planned, Step, Verdict, Write};
+use change::tag_step;
 use standing::{Standing, standing};
+use undeclared::{perhaps_ours, undeclared};
 
 /// A share of a quota from which a profile that adds to it is told.
 const QUOTA_NEARLY_USED: f64 = 0.9;
@@ -330,113 +334,12 @@ fn observed_only<C: Compare>(compare: &C, item: &Item<C::Spec>, seen: &Seen<C::S
     }
 }
 
-fn undeclared<C: Compare>(
-    compare: &C,
-    name: &str,
-    seen: &Seen<C::State>,
-    owner: &OwnerTags,
-    desired: &Desired,
-) -> Planned<Pending> {
-    let release = || Write {
-        action: Action::Release,
-        steps: vec![Step::Untag {
-            keys: tag::ALL.to_vec(),
-        }],
-        changes: Vec::new(),
-    };
-    let retain = owner.deletion_policy == DeletionPolicy::Retain || desired.mode == Mode::Suspended;
-    let verdict = if retain {
-        Verdict::Write(release())
-    } else if C::KIND == Kind::SamplingRule && name == DEFAULT_RULE {
-        Verdict::Write(Write {
-            action: Action::Restore,
-            steps: vec![
-                rule::restore_default(),
-                Step::Untag {
-                    keys: tag::ALL.to_vec(),
-                },
-            ],
-            changes: Vec::new(),
-        })
-    } else {
-        match compare.delete(name, &seen.state) {
-            Ok(step) => Verdict::Write(Write {
-                action: Action::Delete,
-                steps: vec![step],
-                changes: Vec::new(),
-            }),
-            Err(_) => Verdict::Write(release()),
-        }
-    };
-    Planned {
-        kind: C::KIND,
-        name: name.to_owned(),
-        arn: Some(seen.arn.clone()),
-        deletion_policy: Some(owner.deletion_policy),
-        declared: false,
-        verdict,
-        outcome: Pending,
-    }
-}
-
-/// What a profile that goes may have made a moment ago: tags that are given at creation appear late.
-fn perhaps_ours(kind: Kind, name: &str, arn: &str) -> Planned<Pending> {
-    Planned {
-        kind,
-        name: name.to_owned(),
-        arn: Some(arn.to_owned()),
-        deletion_policy: None,
-        declared: false,
-        verdict: Verdict::Held {
-            state: ItemState::Deleting,
-            reason: reason::PENDING,
-            message: format!(
-                "{} {name} is young and may be this profile's, so its tags are read again before the profile goes",
-                kind.noun()
-            ),
-        },
-        outcome: Pending,
-    }
-}
-
 fn mark<S>(item: &Item<S>, desired: &Desired, claims: &Claims) -> OwnerTags {
     OwnerTags {
         cluster: claims.cluster.clone(),
         profile: desired.profile.clone(),
         deletion_policy: item.deletion_policy,
     }
-}
-
-fn tag_step(tags: &Tags, wanted: &TagMap) -> Option<(Step, FieldChange)> {
-    let empty = TagMap::new();
-    let current = match tags {
-        Tags::Read(tags) => tags,
-        Tags::Unread | Tags::Settling => &empty,
-    };
-    let differing: TagMap = wanted
-        .iter()
-        .filter(|(key, value)| current.get(*key) != Some(*value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    if differing.is_empty() {
-        return None;
-    }
-    let before: TagMap = differing
-        .keys()
-        .filter_map(|key| Some((key.clone(), current.get(key)?.clone())))
-        .collect();
-    let show = |tags: &TagMap| {
-        tags.iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect::<Vec<_>>()
-            .join(",")
-    };
-    let change = FieldChange {
-        field: "tags",
-        from: (!before.is_empty()).then(|| show(&before)),
-        to: Some(show(&differing)),
-    };
-    Some((Step::Tag { tags: differing }, change))
 }
 
 fn quota_exceeded(kind: Kind, name: &str, used: usize, quota: usize) -> Verdict {
@@ -455,36 +358,4 @@ fn quota_exceeded(kind: Kind, name: &str, used: usize, quota: usize) -> Verdict 
             kind.noun()
         ),
     }
-}
-
-impl std::fmt::Display for FieldChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(
-            f,
-            "{} is {}, not {}",
-            self.field,
-            show(&self.from),
-            show(&self.to)
-        )
-    }
-}
-
-/// Notes a field that differs. `None` on the declared side is left as it is.
-fn change<T: Clone + PartialEq + ToString>(
-    changes: &mut Vec<FieldChange>,
-    field: &'static str,
-    declared: Option<&T>,
-    observed: Option<&T>,
-) -> Option<T> {
-    let declared = declared?;
-    if observed == Some(declared) {
-        return None;
-    }
-    changes.push(FieldChange {
-        field,
-        from: observed.map(ToString::to_string),
-        to: Some(declared.to_string()),
-    });
-    Some(declared.clone())
 }

@@ -1,6 +1,7 @@
 //! X-Ray sampling rules: what differs between the declared and the observed one.
 
-use super::{Compare, change};
+use super::Compare;
+use super::change::change;
 use crate::crd::SamplingRateBoost;
 use crate::desired::{CustomRule, DEFAULT_RULE_FIXED_RATE, DEFAULT_RULE_RESERVOIR_SIZE, RuleSpec};
 use crate::identity::{Kind, TagMap};
