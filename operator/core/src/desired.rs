@@ -56,7 +56,7 @@ pub struct Item<S> {
     pub deletion_policy: DeletionPolicy,
 }
 
-/// [`AdoptionPolicy`], with the namespace's right in it.
+/// [`crd::AdoptionPolicy`], with the namespace's right in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adoption {
     /// Leave it alone.
