@@ -23,7 +23,7 @@ BENCHES := $(or $(ONLY),aws-calls converge rest apply-latency edit-latency fleet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test demo control-plane kind-up kind-down images e2e bench lint fmt clippy deny docs generate generated clean programs
+.PHONY: help test demo control-plane kind-up kind-down images e2e bench lint fmt clippy deny docs package generate generated clean programs
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ bench: programs ## Run the measurements, or one: make bench ONLY=name
 	  echo "== $$name"; $${CARGO_TARGET_DIR:-target}/release/$$name || exit 1; \
 	done
 
-lint: fmt clippy deny docs generated ## Run every check that is not a test
+lint: fmt clippy deny docs package generated ## Run every check that is not a test
 
 fmt: ## Check the formatting (cargo fmt --all mends it)
 	$(CARGO) fmt --all --check
@@ -79,6 +79,9 @@ deny: $(DENY) ## Check licences, sources, banned crates and, where they can be h
 
 docs: ## Build the API documentation, warnings are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+package: ## Check that the libraries can be packed for publication
+	$(CARGO) package --quiet --locked --allow-dirty --no-verify -p tracewright-xray -p tracewright-telemetry
 
 generate: ## Write the generated files
 	$(CARGO) build --quiet --locked --workspace --bin tracewright --bin generate
