@@ -1,10 +1,9 @@
 //! Measures `service-vs-flask`: the processor time of one request, all telemetry on, against the original Flask
 //! application under gunicorn with two workers: same variables, same sinks, side by side in one run.
 //!
-//! A server that does nothing runs beside them. A connection for each request costs it about a fortieth of what the Flask
-//! application takes, and so does a processor that is woken for each request, so that nothing is left of the goal for the
-//! service itself: with closed connections the goal is for what they take beyond that server, and at equal load the
-//! numbers are only told.
+//! A server that does nothing runs beside them: what a connection for each request, or a processor that is woken for each
+//! request, costs is the kernel's work and the same for all. With closed connections the goal is for what services take
+//! beyond that server, and at equal load the numbers are only told.
 
 use std::process::ExitCode;
 use std::time::Duration;
