@@ -54,9 +54,9 @@ e2e: ## Run the end-to-end test on a kind cluster: images, charts, pods, traffic
 
 bench: programs ## Run the measurements, or one: make bench ONLY=name
 	$(CARGO) build --release --locked -p tracewright -p activities -p tracewright-tests --bin tracewright --bin activities $(addprefix --bin ,$(BENCHES))
-	@for name in $(BENCHES); do \
-	  echo "== $$name"; $${CARGO_TARGET_DIR:-target}/release/$$name || exit 1; \
-	done
+	@status=0; for name in $(BENCHES); do \
+	  echo "== $$name"; $${CARGO_TARGET_DIR:-target}/release/$$name || status=1; \
+	done; exit $$status
 
 lint: fmt clippy deny docs package generated ## Run every check that is not a test
 
