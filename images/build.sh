@@ -34,8 +34,8 @@ collector_version=$(awk '$1 == "go.opentelemetry.io/collector/otelcol" { print s
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git rev-parse HEAD 2>/dev/null || true)
 
-# The paths of this machine are in no program (this workspace's own are relative; a flag with them would build everything anew
-# in every checkout); glibc is, so that nothing else is needed at run time. Tables for unwinding are
+# The paths of this machine are in no program. Those of this workspace are relative anyway, and a flag with them would build
+# everything anew in every checkout. glibc is in them, so that nothing else is needed at run time; tables for unwinding are
 # not: a panic aborts. The time that C compilers are told is always the same: with another one everything is built anew.
 programs() {
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}

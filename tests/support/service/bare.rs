@@ -12,8 +12,8 @@ use crate::port::Port;
 
 /// The argument by which a measurement's own program becomes the server.
 const ARGUMENT: &str = "bare-server";
-/// About as long as the answer of `GET /api/activities/home`.
-const BODY: [u8; 1_400] = [b' '; 1_400];
+/// As long as the answer of `GET /api/activities/home`.
+const BODY: [u8; 965] = [b' '; 965];
 
 /// Serves until killed, if the program was started to do so; otherwise returns at once.
 ///

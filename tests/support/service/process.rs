@@ -36,15 +36,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the activities service of this build, or the program that `ACTIVITIES_BIN` names: the one of an image, for instance.
+    /// Starts the activities service of this build.
     ///
     /// # Errors
     /// It is not built, or does not answer.
     pub async fn activities(variables: &[(String, String)], telemetry: Telemetry) -> Result<Self> {
-        let program = match std::env::var_os("ACTIVITIES_BIN") {
-            Some(program) => program.into(),
-            None => std::env::current_exe()?.with_file_name("activities"),
-        };
+        let program = std::env::current_exe()?.with_file_name("activities");
         if !program.is_file() {
             bail!(
                 "{} is not built: cargo build --release -p activities",

@@ -8,6 +8,7 @@ use tracewright_core::field::{FieldPath, Segment};
 use super::schema::{Kind, ListType, Schema};
 use super::validate::{Check, Violation};
 
+/// Checks a value and everything in it.
 pub(super) fn structure(
     schema: &Schema,
     value: &Value,

@@ -11,6 +11,7 @@ use crate::identity::{Kind, OwnerTags};
 use crate::observed::Seen;
 use crate::plan::{Action, Pending, Planned, Step, Verdict, Write};
 
+/// Deletes it, gives the rule `Default` its own values back, or lets go of it, as the owner tags and AWS allow.
 pub(super) fn undeclared<C: Compare>(
     compare: &C,
     name: &str,
