@@ -63,11 +63,7 @@ async fn who_replaces_again_and_again_is_not_fought() -> Result<()> {
         .team
         .condition("p", "WorkloadsInjected", "False EnvContested")
         .await?;
-    let events = repository.team.events("p").await?;
-    let warned = events
-        .iter()
-        .any(|(type_, reason, _)| type_ == "Warning" && reason == "EnvContested");
-    assert!(warned, "{events:?}");
+    repository.team.told("p", &["Warning EnvContested"]).await?;
 
     // It rests, whatever else happens.
     let replaced = generation(&repository.live().await?)?;

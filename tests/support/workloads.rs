@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Secret};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
@@ -24,6 +24,9 @@ use crate::operator::Operator;
 
 /// The annotation by which kwok's pods crash if they have the variable that it names.
 pub const CRASH_WITH_ENV: &str = "tests.tracewright.dev/crash-with-env";
+
+/// Type, reason and note of an Event.
+pub type Told = (String, String, String);
 
 /// One namespace with its profiles and workloads.
 pub struct Team {
@@ -345,11 +348,31 @@ impl Team {
         Ok(())
     }
 
-    /// Reasons and notes of the Events about a profile, the oldest first.
+    /// Waits until Events with these types and reasons ("Warning EnvContested") tell of a profile, and gives all that there are.
+    /// The operator writes them after the status that they tell of: whoever has seen the status must wait for them still.
+    ///
+    /// # Errors
+    /// One of them does not come.
+    pub async fn told(&self, profile: &str, expected: &[&str]) -> Result<Vec<Told>> {
+        let what = format!("{profile}: there are Events {expected:?}");
+        let told = eventually(SHORT, what, async || {
+            let events = self.events(profile).await?;
+            for one in expected {
+                let there = events
+                    .iter()
+                    .any(|(type_, reason, _)| format!("{type_} {reason}") == *one);
+                ensure!(there, "{events:?}");
+            }
+            Ok(events)
+        });
+        Ok(told.await?)
+    }
+
+    /// Types, reasons and notes of the Events about a profile that there are already, the oldest first.
     ///
     /// # Errors
     /// The API server refuses.
-    pub async fn events(&self, profile: &str) -> Result<Vec<(String, String, String)>> {
+    pub async fn events(&self, profile: &str) -> Result<Vec<Told>> {
         let of = ListParams::default().fields(&format!("involvedObject.name={profile}"));
         let mut events = self.namespace.api::<Event>().list(&of).await?.items;
         events.sort_by_key(|event| event.event_time.as_ref().map(|time| time.0));

@@ -72,12 +72,11 @@ async fn a_deployment_that_breaks_is_reported_with_what_changed_and_what_its_pod
         .condition("p", "WorkloadsInjected", "False RolloutFailed")
         .await?;
     evidence(&sentence);
-    let events = team.events("p").await?;
-    let (type_, _, note) = events
+    let events = team.told("p", &["Warning RolloutFailed"]).await?;
+    let (.., note) = events
         .iter()
         .find(|(_, reason, _)| reason == "RolloutFailed")
         .context("no Event")?;
-    assert_eq!(type_, "Warning");
     evidence(note);
     let object = team.get(kind, "web").await?;
     assert!(entry(&object, BREAKS).is_some(), "Keep keeps");
@@ -149,7 +148,9 @@ async fn revert_takes_the_variables_back_until_the_profile_changes() -> Result<(
     );
     let looks = team.looks_at_pods(&ground.there, AuditMark::default())?;
     assert!((1..=3).contains(&looks), "pods were listed {looks} times");
-    let events = team.events("p").await?;
+    let events = team
+        .told("p", &["Warning RolloutFailed", "Warning Reverted"])
+        .await?;
     let count = |word: &str| {
         events
             .iter()

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
+use support::SHORT;
 use support::control_plane::AuditMark;
-use support::workloads::{Ground, Team, manifest, template_mut, traces_of_ours};
-use support::{SHORT, eventually};
+use support::workloads::{Ground, Team, Told, manifest, template_mut, traces_of_ours};
 use tracewright_core::workload::WorkloadKind;
 
 const KIND: WorkloadKind = WorkloadKind::Deployment;
@@ -121,21 +121,17 @@ async fn nothing_is_written_where_nothing_changes_and_events_come_with_transitio
     team.profile("p", spec).await?;
     team.injected("p").await?;
     team.condition("p", "Ready", "True Reconciled").await?;
-    let words = |events: &[(String, String, String)]| -> Vec<String> {
+    let words = |events: &[Told]| -> Vec<String> {
         events
             .iter()
             .map(|(type_, reason, _)| format!("{type_} {reason}"))
             .collect()
     };
-    // Events follow the status that they tell of.
-    let before = eventually(SHORT, "the last transitions are told", async || {
-        let told = words(&team.events("p").await?);
-        for word in ["Normal AllInjected", "Normal Reconciled"] {
-            ensure!(told.iter().any(|event| event == word), "{told:?}");
-        }
-        Ok(told)
-    })
-    .await?;
+    let before = words(
+        &team
+            .told("p", &["Normal AllInjected", "Normal Reconciled"])
+            .await?,
+    );
     assert!(
         !before.iter().any(|word| word.starts_with("Warning")),
         "{before:?}"
