@@ -2,8 +2,8 @@
 # Builds the images into the cache folder, one OCI archive each, and loads them into the Docker engine:
 #   tracewright, activities            what users run
 #   aws-emulator, otelcol, e2e-probe   what the tests run beside them
-# FROM scratch, without a shell: a static program, the CA bundle, a user. The same commit gives the same digests. Nothing
-# comes from an image registry.
+# FROM scratch, without a shell: a static program, the CA bundle, a user. The same commit, Rust, Go, C compiler and libc give
+# the same digests. Nothing comes from an image registry.
 # usage: build.sh [--no-load]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,7 +17,9 @@ fail() {
   printf 'images/build.sh: %s\n' "$*" >&2
   exit 1
 }
-for command in jq gzip sha256sum docker; do
+load=docker
+[ "${1:-}" != --no-load ] || load=
+for command in jq gzip sha256sum $load; do
   command -v "$command" >/dev/null || fail "$command is missing: install it"
 done
 
@@ -33,6 +35,9 @@ collector_version=$(awk '$1 == "go.opentelemetry.io/collector/otelcol" { print s
 # All times in the images are the commit's.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git rev-parse HEAD 2>/dev/null || true)
+if [ -n "$revision" ] && [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+  revision+=-dirty
+fi
 
 # The paths of this machine are in no program. Those of this workspace are relative anyway, and a flag with them would build
 # everything anew in every checkout. glibc is in them, so that nothing else is needed at run time; tables for unwinding are
@@ -128,7 +133,7 @@ image aws-emulator "$version" "$built/aws-emulator" 'Emulator of AWS X-Ray, Clou
 image otelcol "$collector_version" "$cache/bin/otelcol" 'OpenTelemetry Collector with the awsxray receiver and exporter, for tests'
 image e2e-probe "$version" "$built/e2e-probe" 'What the end-to-end test runs inside of the cluster'
 
-if [ "${1:-}" != --no-load ]; then
+if [ -n "$load" ]; then
   for name in tracewright activities aws-emulator otelcol e2e-probe; do
     docker load --quiet --input "$out/$name.tar"
   done

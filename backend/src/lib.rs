@@ -18,9 +18,12 @@ use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, middleware,
 };
 use cors::Cors;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tracewright_telemetry::Telemetry;
+
+/// The original's port.
+const PORT: u16 = 4567;
 
 /// How long requests under way may take after SIGTERM.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -34,8 +37,8 @@ const UNTRACED: &[&str] = &["/livez", "/readyz", "/metrics"];
 /// What the service reads from its environment beside telemetry.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `LISTEN_ADDRESS`; 0.0.0.0:4567, the original's port, where it is not set.
-    pub listen: String,
+    /// `LISTEN_ADDRESS`; where it is not set, the service listens at all addresses, those of IPv6 included, and port 4567.
+    pub listen: Option<String>,
     /// `FRONTEND_URL` and `BACKEND_URL`, the origins that may read answers.
     pub origins: Vec<String>,
 }
@@ -46,7 +49,7 @@ impl Settings {
     pub fn from_env() -> Self {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
-            listen: text("LISTEN_ADDRESS").unwrap_or_else(|| "0.0.0.0:4567".into()),
+            listen: text("LISTEN_ADDRESS"),
             origins: ["FRONTEND_URL", "BACKEND_URL"]
                 .into_iter()
                 .filter_map(text)
@@ -73,10 +76,15 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
             .default_service(web::to(paths::unmatched))
     });
     let server = server.shutdown_timeout(DRAIN_TIMEOUT.as_secs());
-    let server = server.bind(&settings.listen).map_err(|error| {
+    let bound = match &settings.listen {
+        Some(address) => server.bind(address),
+        None => server.bind(&everywhere()[..]),
+    };
+    let server = bound.map_err(|error| {
+        let listen = settings.listen.as_deref();
         anyhow::anyhow!(
             "LISTEN_ADDRESS={} cannot be bound: {error}; write HOST:PORT of a free port",
-            settings.listen
+            listen.unwrap_or_default()
         )
     })?;
     let address = server
@@ -85,6 +93,15 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
         .copied()
         .ok_or_else(|| anyhow::anyhow!("no address was bound"))?;
     Ok((address, server.run()))
+}
+
+/// `[::]` takes IPv4 as well, so that binding its own address beside it fails and is not needed; where there is no IPv6, it is
+/// what is left.
+fn everywhere() -> [SocketAddr; 2] {
+    [
+        (Ipv6Addr::UNSPECIFIED, PORT).into(),
+        (Ipv4Addr::UNSPECIFIED, PORT).into(),
+    ]
 }
 
 /// The original's routes, then those for the operator of the service. The first that matches is taken, as in the original; where

@@ -40,7 +40,7 @@ struct Answer {
 /// Starts the service on a free port and returns its base URL. It ends with the test's runtime.
 fn start(origins: &[&str]) -> String {
     let settings = Settings {
-        listen: "127.0.0.1:0".into(),
+        listen: Some("127.0.0.1:0".into()),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
     };
     let telemetry = Telemetry::from_env()

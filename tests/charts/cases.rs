@@ -50,7 +50,17 @@ pub fn all() -> Vec<Case> {
                 "podLabels": {"team": "platform"},
                 "networkPolicy": {
                     "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
-                    "egress": [{"ports": [{"port": 443}, {"port": 2000}, {"port": 53, "protocol": "UDP"}]}],
+                    "egress": [
+                        {"ports": [{"port": 443}, {"port": 2000}, {"port": 53, "protocol": "UDP"}]},
+                        {
+                            "to": [
+                                {"ipBlock": {"cidr": "169.254.170.23/32"}},
+                                {"ipBlock": {"cidr": "fd00:ec2::23/128"}},
+                                {"ipBlock": {"cidr": "169.254.169.254/32"}},
+                            ],
+                            "ports": [{"port": 80}],
+                        },
+                    ],
                 },
                 "metrics": {
                     "serviceMonitor": {"enabled": true, "labels": {"release": "prometheus"}},
@@ -90,12 +100,15 @@ pub fn all() -> Vec<Case> {
                 "origins": {"frontend": "https://cruddur.example.com", "backend": "https://api.cruddur.example.com"},
                 "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "mine"}],
                 "aws": {"endpointUrl": "http://aws.emulator:4566", "credentialsSecret": "aws"},
-                "profile": {"receiver": {
-                    "kind": "collector",
-                    "image": "registry.example.com/otelcol:1",
-                    "endpoint": "http://aws.emulator:4566",
-                    "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/xray"},
-                }},
+                "profile": {
+                    "honeycomb": {"endpoint": "http://otlp.example.com:4318", "secretName": ""},
+                    "receiver": {
+                        "kind": "collector",
+                        "image": "registry.example.com/otelcol:1",
+                        "endpoint": "http://aws.emulator:4566",
+                        "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/xray"},
+                    },
+                },
                 "service": {"type": "NodePort", "annotations": {"a": "b"}},
                 "ingress": {"enabled": true, "className": "nginx", "tlsSecret": "cruddur-tls", "annotations": {"a": "b"}},
                 "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/service"}},

@@ -1,6 +1,7 @@
 //! What the ServiceMonitor and the PrometheusRule name is what the operator serves.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
@@ -55,6 +56,34 @@ async fn every_metric_of_the_rules_is_in_a_scrape() -> Result<()> {
         }
     })
     .await?;
+    Ok(())
+}
+
+/// Where no pod is left there is no series, and with two releases one that works must not hide one that does not.
+#[tokio::test]
+async fn alerts_are_about_this_release_and_no_pod_is_no_leader() -> Result<()> {
+    let objects = objects().await?;
+    let service = of_kind(&objects, "Service")?["metadata"]["name"]
+        .as_str()
+        .context("a name")?;
+    let labels = format!("namespace=\"team\", service=\"{service}\"");
+    let rules = &of_kind(&objects, "PrometheusRule")?["spec"]["groups"][0]["rules"];
+    let mut absent = false;
+    for rule in rules.as_array().context("rules")? {
+        let expression = rule["expr"].as_str().context("an expression")?;
+        ensure!(
+            expression.matches("tracewright_").count() == expression.matches(&labels).count(),
+            "{} takes in other releases: {expression}",
+            rule["alert"]
+        );
+        absent |= expression.contains(&format!("== 0 or absent(tracewright_leader{{{labels}}})"));
+    }
+    ensure!(absent, "nothing tells when no pod is left: {rules}");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+    ensure!(
+        std::fs::read_to_string(page)?.contains("or absent(tracewright_leader{"),
+        "docs/metrics.md asks for a sum only, which is nothing where no pod is left"
+    );
     Ok(())
 }
 

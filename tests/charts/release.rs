@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
 use serde_json::json;
 use support::chart;
 use support::control_plane::Options;
-use support::{ControlPlane, Namespace};
+use support::{ControlPlane, Namespace, program};
+use tokio::process::Command;
 
 const DEFINITION: &str = "observabilityprofiles.tracewright.dev";
 
@@ -77,5 +78,38 @@ async fn the_definition_is_upgraded_and_outlives_the_release() -> Result<()> {
         .context("the definition went with the release")?;
     // The next release takes it over.
     helm(&["install", "tracewright", &newer]).await?;
+    Ok(())
+}
+
+/// What README and docs/install.md say of a definition that is there already.
+#[tokio::test]
+async fn a_definition_that_was_applied_by_hand_is_taken_over_when_helm_is_told_to() -> Result<()> {
+    let control_plane = ControlPlane::start(Options::without_controllers()).await?;
+    let namespace = Namespace::create(&control_plane, "release").await?;
+    let kubeconfig = control_plane.kubeconfig().display().to_string();
+    let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds");
+    let applied = Command::new(program("kubectl")?)
+        .args(["apply", "--server-side", "--kubeconfig", &kubeconfig, "-f"])
+        .arg(definitions)
+        .output()
+        .await?;
+    ensure!(applied.status.success(), "{applied:?}");
+
+    let newer = chart::folder("tracewright").display().to_string();
+    let helm = async |options: &[&str]| {
+        let command = ["upgrade", "--install", "tracewright", &newer];
+        let place = ["--namespace", namespace.name(), "--kubeconfig", &kubeconfig];
+        chart::helm(&[&command, &place, options].concat(), &json!({})).await
+    };
+    let Err(refused) = helm(&[]).await else {
+        bail!("helm takes the definition over untold: the documents need not say --take-ownership");
+    };
+    ensure!(
+        refused.to_string().contains("ownership"),
+        "helm refuses for another reason: {refused}"
+    );
+    helm(&["--take-ownership"]).await?;
+    // The release has it now.
+    helm(&[]).await?;
     Ok(())
 }

@@ -139,6 +139,31 @@ async fn wrong_values_are_refused() -> Result<()> {
         ),
         (
             "tracewright",
+            json!({"operator": {"driftInterval": "0s"}}),
+            "driftInterval",
+        ),
+        (
+            "tracewright",
+            json!({"operator": {"tagDriftInterval": "0h0m"}}),
+            "tagDriftInterval",
+        ),
+        (
+            "tracewright",
+            json!({"operator": {"deletionTimeout": ""}}),
+            "deletionTimeout",
+        ),
+        (
+            "tracewright",
+            json!({"operator": {"deletionTimeout": "5s10m"}}),
+            "deletionTimeout",
+        ),
+        (
+            "tracewright",
+            json!({"defaultReceiver": {"address": "xray.monitoring"}}),
+            "address",
+        ),
+        (
+            "tracewright",
             json!({"operator": {"region": "Frankfurt"}}),
             "region",
         ),
@@ -179,6 +204,11 @@ async fn wrong_values_are_refused() -> Result<()> {
         ),
         (
             "activities",
+            json!({"profile": {"logGroup": {"retentionInDays": 2}}}),
+            "retentionInDays",
+        ),
+        (
+            "activities",
             json!({"profile": {"receiver": {"kind": "agent"}}}),
             "kind",
         ),
@@ -192,5 +222,58 @@ async fn wrong_values_are_refused() -> Result<()> {
             "{chart} refuses {values} without naming {named}: {error}"
         );
     }
+    Ok(())
+}
+
+/// What the definition says of a field of `spec`.
+fn field(path: &[&str]) -> Result<Value> {
+    let definition = serde_json::to_value(tracewright_core::crd::definition())?;
+    let mut found =
+        &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    for key in path {
+        found = match *key {
+            "items" => &found["items"],
+            key => &found["properties"][key],
+        };
+    }
+    ensure!(
+        found.is_object(),
+        "the definition has no spec.{}",
+        path.join(".")
+    );
+    Ok(found.clone())
+}
+
+/// The value becomes an option of the operator, which ends where it is wrong; the field is checked by the API server.
+#[test]
+fn the_default_receivers_address_is_what_an_external_receivers_may_be() -> Result<()> {
+    let address = field(&["xray", "receiver", "external", "address"])?;
+    let rule = address["x-kubernetes-validations"][0]["rule"]
+        .as_str()
+        .context("the address has a rule")?;
+    let patterns: Vec<&str> = rule
+        .split("self.matches('^")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("$')")?.0))
+        .collect();
+    ensure!(patterns.len() == 2, "the rule is read wrongly: {rule}");
+    let (_, schema) = read("tracewright")?;
+    let expected = format!("^({})?$", patterns.join("|"));
+    let pattern = &schema["properties"]["defaultReceiver"]["properties"]["address"]["pattern"];
+    ensure!(*pattern == *expected, "{pattern} is not {expected}");
+    Ok(())
+}
+
+#[test]
+fn retention_is_what_a_profiles_log_group_may_have() -> Result<()> {
+    let expected = field(&["logs", "groups", "items", "retentionInDays"])?;
+    let (_, schema) = read("activities")?;
+    let log_group = &schema["properties"]["profile"]["properties"]["logGroup"];
+    let days = &log_group["properties"]["retentionInDays"]["enum"];
+    ensure!(
+        days.is_array() && *days == expected["enum"],
+        "{days} is not {}",
+        expected["enum"]
+    );
     Ok(())
 }

@@ -102,9 +102,11 @@ fn kind(schema: &Value, path: &[&str]) -> String {
     if let Some(choices) = found["enum"].as_array() {
         let shown: Vec<String> = choices
             .iter()
-            .filter_map(Value::as_str)
-            .filter(|choice| !choice.is_empty())
-            .map(|choice| format!("`{choice}`"))
+            .filter(|choice| **choice != "")
+            .map(|choice| match choice.as_str() {
+                Some(text) => format!("`{text}`"),
+                None => choice.to_string(),
+            })
             .collect();
         return shown.join(", ");
     }

@@ -52,7 +52,7 @@ impl Collector {
         let mut command = Command::new(cache::program("otelcol")?);
         command.arg(format!("--config={}", file.display()));
         for place in ["endpoint", "proxy_server::endpoint"] {
-            let listen = format!("{HOST}:{}", port.number());
+            let listen = format!(":{}", port.number());
             command.arg(format!(
                 "--config=yaml:receivers::awsxray::{place}: {listen}"
             ));

@@ -10,4 +10,5 @@ mod resource;
 mod runtime;
 mod scope;
 mod smoke;
+mod uninstall;
 mod validation;

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use support::installation::{CLUSTER, allow, apply};
 use support::operator::Launch;
 use support::{Installation, LONG, Namespace, chart, eventually};
 use tracewright_core::crd::ObservabilityProfile;
+use tracewright_xray::contract::name::FINALIZER;
+
+use crate::commands::tracewright;
 
 const ACCOUNT: &str = "lesser";
 
@@ -98,6 +101,111 @@ async fn roles_in_a_list_of_namespaces_are_enough_to_look_after_them() -> Result
     condition(&two.api(), "p", "AwsSynced", "Synced").await?;
     let unseen = other.api::<ObservabilityProfile>().get("p").await?;
     assert!(unseen.status.is_none(), "{:?}", unseen.status);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_listed_namespace_without_rights_holds_up_nothing_in_the_others() -> Result<()> {
+    let there = Installation::new().await?;
+    let (one, two) = (
+        Namespace::create(there.control_plane(), "one").await?,
+        Namespace::create(there.control_plane(), "two").await?,
+    );
+    // The first by name, which is asked first.
+    let gone = Namespace::create(there.control_plane(), "a-gone").await?;
+    apply(&gone.api(), "p", group("Gone")).await?;
+    let values = |namespaces: &[&Namespace]| {
+        let names: Vec<_> = namespaces.iter().map(|it| it.name()).collect();
+        json!({"watchNamespaces": names, "operator": {"clusterName": CLUSTER}})
+    };
+    let list = [&gone, &one, &two].map(|it| it.name()).join(",");
+    let mut operator = lesser(&there, &values(&[&one, &two]))
+        .await?
+        .env("TRACEWRIGHT_WATCH_NAMESPACES", list)
+        .start()?;
+    operator.ready().await?;
+    apply(&one.api(), "p", group("One")).await?;
+    condition(&one.api(), "p", "Ready", "Reconciled").await?;
+    // What an admin allows takes effect all the same.
+    allow(&two, &[("tracewright.dev/allowed-names", "payments-*")]).await?;
+    apply(&two.api(), "p", group("Two")).await?;
+    condition(&two.api(), "p", "AwsSynced", "NameNotAllowed").await?;
+    eventually(LONG, "the namespace is counted", async || {
+        let number = operator
+            .metric("tracewright_namespaces_unreadable ")
+            .await?;
+        ensure!(number == 1.0, "{number}");
+        anyhow::Ok(())
+    })
+    .await?;
+    let log = operator.log()?;
+    assert!(log.contains("take it out of watchNamespaces"), "{log}");
+
+    // With rights it is looked after like the others.
+    let namespace = there.namespace();
+    let all = values(&[&gone, &one, &two]);
+    chart::grant_by(&namespace.client(), namespace.name(), ACCOUNT, &all).await?;
+    condition(&gone.api(), "p", "Ready", "Reconciled").await?;
+    eventually(LONG, "no namespace is missing", async || {
+        let number = operator
+            .metric("tracewright_namespaces_unreadable ")
+            .await?;
+        ensure!(number == 0.0, "{number}");
+        anyhow::Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_uninstall_touches_no_namespace_that_the_operator_does_not_look_after() -> Result<()> {
+    let there = Installation::new().await?;
+    let (one, two, other) = (
+        Namespace::create(there.control_plane(), "one").await?,
+        Namespace::create(there.control_plane(), "two").await?,
+        Namespace::create(there.control_plane(), "other").await?,
+    );
+    let values = json!({
+        "watchNamespaces": [one.name(), two.name()],
+        "operator": {"clusterName": CLUSTER},
+    });
+    let list = format!("{},{}", one.name(), two.name());
+    let mut operator = lesser(&there, &values)
+        .await?
+        .env("TRACEWRIGHT_WATCH_NAMESPACES", list)
+        .start()?;
+    operator.ready().await?;
+    apply(&two.api(), "p", group("Two")).await?;
+    condition(&two.api(), "p", "Ready", "Reconciled").await?;
+    // Another operator's.
+    apply(&other.api(), "p", group("Other")).await?;
+    let theirs: Api<ObservabilityProfile> = other.api();
+    let guard = json!({"metadata": {"finalizers": [FINALIZER]}});
+    theirs
+        .patch("p", &PatchParams::default(), &Patch::Merge(&guard))
+        .await?;
+
+    let arguments = [
+        "uninstall",
+        "--yes",
+        "--namespace",
+        there.namespace().name(),
+    ];
+    let done = tracewright(&there, &arguments, "").await?;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains("1 released"), "{done:?}");
+    let finalizers = async |profiles: Api<ObservabilityProfile>| {
+        anyhow::Ok(profiles.get("p").await?.metadata.finalizers)
+    };
+    assert_eq!(finalizers(two.api()).await?, None);
+    assert_eq!(
+        finalizers(other.api()).await?,
+        Some(vec![FINALIZER.to_owned()])
+    );
+    let release = json!({"metadata": {"finalizers": null}});
+    theirs
+        .patch("p", &PatchParams::default(), &Patch::Merge(&release))
+        .await?;
     Ok(())
 }
 

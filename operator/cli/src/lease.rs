@@ -2,12 +2,13 @@
 //!
 //! A holder may write for six seconds after it last renewed, counted from before the renewal was sent and by its own
 //! monotonic clock. Others wait until nothing has changed, by theirs, for as long as the holder's entry says: ten seconds.
-//! Clocks of different machines are never compared.
+//! Clocks of different machines are compared for an uninstall's entry only, which nobody renews: an hour bears their
+//! difference.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracewright_xray::contract::name;
 use tracing::{info, warn};
 
+use crate::installation::Installation;
 use crate::metrics::Metrics;
 
 /// How long others wait for a replica that does not renew.
@@ -86,12 +88,20 @@ pub struct Elector {
     metrics: Arc<Metrics>,
     /// What the lease last looked like, and since when it has.
     seen: Option<(Option<String>, Instant)>,
+    installation: Installation,
 }
 
 impl Elector {
     /// An elector that does not hold the lease yet.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, identity: String, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        identity: String,
+        watched: &[String],
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let installation = Installation::new(client.clone(), watched);
         let api = Api::namespaced(client, namespace);
         let (holder, permit) = permit();
         Self {
@@ -101,6 +111,7 @@ impl Elector {
             permit,
             metrics,
             seen: None,
+            installation,
         }
     }
 
@@ -166,38 +177,61 @@ impl Elector {
 
     /// One look at the lease: whether it is ours afterwards.
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
+        self.installation.identify().await;
         let Some(lease) = self.api.get_opt(name::LEASE).await? else {
-            let lease = Lease {
+            let mut lease = Lease {
                 metadata: ObjectMeta {
                     name: Some(name::LEASE.to_owned()),
                     ..ObjectMeta::default()
                 },
                 spec: Some(claim(&self.identity, DURATION, None)),
             };
+            self.installation.sign(&mut lease);
             return written(self.api.create(&PostParams::default(), &lease).await);
         };
         let version = lease.resource_version();
+        let spec = lease.spec.clone().unwrap_or_default();
+        let uninstalling = spec.holder_identity.as_deref() == Some(SEIZED_BY);
         if self.seen.as_ref().is_none_or(|(seen, _)| *seen != version) {
             self.seen = Some((version, Instant::now()));
+            if uninstalling && !self.may_follow(&lease, &spec) {
+                warn!(
+                    "`tracewright uninstall` took the lease: nothing is written for {} s. To go on at once, delete it: \
+                     kubectl delete lease {} --namespace {}",
+                    time_left(&spec).as_secs(),
+                    name::LEASE,
+                    lease.namespace().unwrap_or_default(),
+                );
+            }
         }
-        let spec = lease.spec.clone().unwrap_or_default();
         let unchanged = self
             .seen
             .as_ref()
             .map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        if !free_for(&self.identity, &spec, unchanged) {
+        let free = if uninstalling {
+            self.may_follow(&lease, &spec)
+        } else {
+            free_for(&self.identity, &spec, unchanged)
+        };
+        if !free {
             return Ok(false);
         }
         // Guarded by the resourceVersion in the metadata: if somebody else was faster, this is a conflict.
-        let lease = Lease {
+        let mut lease = Lease {
             spec: Some(claim(&self.identity, DURATION, Some(&spec))),
             ..lease
         };
+        self.installation.sign(&mut lease);
         written(
             self.api
                 .replace(name::LEASE, &PostParams::default(), &lease)
                 .await,
         )
+    }
+
+    /// Whether the time of an uninstall's entry is over, or meant another installation than this one.
+    fn may_follow(&self, lease: &Lease, spec: &LeaseSpec) -> bool {
+        time_left(spec).is_zero() || self.installation.is_another_than(lease)
     }
 
     async fn release(&self) -> Result<(), kube::Error> {
@@ -278,6 +312,17 @@ pub async fn seize(
     }
 }
 
+/// How long an entry that nobody renews is still meant to stand.
+fn time_left(spec: &LeaseSpec) -> Duration {
+    let seconds = spec.lease_duration_seconds.map_or(0, i64::from);
+    let end = spec
+        .renew_time
+        .as_ref()
+        .and_then(|time| time.0.checked_add(SignedDuration::from_secs(seconds)).ok());
+    end.and_then(|end| Duration::try_from(end.duration_since(Timestamp::now())).ok())
+        .unwrap_or_default()
+}
+
 /// Whether a replica may take the lease that has not changed for this long.
 fn free_for(identity: &str, spec: &LeaseSpec, unchanged: Duration) -> bool {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
@@ -348,6 +393,21 @@ mod tests {
                 "{holder:?} {seconds:?} {unchanged:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_uninstalls_entry_ends_by_the_clock_on_the_wall() {
+        let ago = |seconds| LeaseSpec {
+            lease_duration_seconds: Some(3600),
+            renew_time: Some(MicroTime(
+                Timestamp::now() - SignedDuration::from_secs(seconds),
+            )),
+            ..LeaseSpec::default()
+        };
+        let left = time_left(&ago(600)).as_secs();
+        assert!((2998..=3000).contains(&left), "{left}");
+        assert_eq!(time_left(&ago(3601)), Duration::ZERO);
+        assert_eq!(time_left(&LeaseSpec::default()), Duration::ZERO);
     }
 
     #[test]

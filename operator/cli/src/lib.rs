@@ -6,6 +6,7 @@ pub mod aws;
 pub mod cluster;
 pub mod commands;
 pub mod guard;
+mod installation;
 pub mod lease;
 pub mod lint;
 pub mod metrics;

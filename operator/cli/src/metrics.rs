@@ -143,6 +143,7 @@ pub struct Metrics {
     orphans: Counter,
     leader: Number,
     watch_age: Family<KindLabel, Ratio>,
+    unreadable: Number,
     bounds_reached: Family<BoundLabel, Counter>,
     codes: Mutex<Vec<String>>,
     /// A scrape sees the last census or the next one, never half of it.
@@ -177,6 +178,7 @@ impl Metrics {
             orphans: Counter::default(),
             leader: Gauge::default(),
             watch_age: Family::default(),
+            unreadable: Gauge::default(),
             bounds_reached: Family::default(),
             codes: Mutex::default(),
             counting: Mutex::default(),
@@ -252,6 +254,11 @@ impl Metrics {
             "watch_age_seconds",
             "Time since a watch last made progress",
             metrics.watch_age.clone(),
+        );
+        registry.register(
+            "namespaces_unreadable",
+            "Namespaces of the list that are gone, or in which there are no rights",
+            metrics.unreadable.clone(),
         );
         registry.register(
             "bounds_reached",
@@ -340,6 +347,11 @@ impl Metrics {
     /// Whether this replica holds the lease.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// How many of the listed namespaces cannot be read.
+    pub fn namespaces_unreadable(&self, number: usize) {
+        self.unreadable.set(number as i64);
     }
 
     /// How long ago a watch last made progress.

@@ -75,10 +75,20 @@ pub struct Claims {
     pub cluster: String,
     /// Profiles that exist in this cluster.
     pub living: BTreeSet<ProfileRef>,
+    /// Namespaces whose profiles cannot be listed: any of them may exist.
+    pub unreadable: BTreeSet<String>,
     /// For each object that several profiles of this account and region declare: the oldest of them.
     pub oldest: BTreeMap<(Kind, String), ProfileRef>,
     /// Quotas of the account and region.
     pub quotas: Quotas,
+}
+
+impl Claims {
+    /// Whether a profile of this cluster exists, as far as that can be known: what is doubtful is not taken away from anybody.
+    #[must_use]
+    pub fn may_live(&self, profile: &ProfileRef) -> bool {
+        self.living.contains(profile) || self.unreadable.contains(&profile.namespace)
+    }
 }
 
 /// Quotas of an account and region. (AWS General Reference, "AWS X-Ray endpoints and quotas".)

@@ -31,12 +31,15 @@ module() {
   (cd "$cluster_folder/modules/$1" && go list -mod=readonly -m -f '{{.Dir}}' "$2")
 }
 
-# Whether a process may raise limits and lower OOM scores; some sandboxes take that from root (capability 24).
-has_cap_sys_resource() {
+# has_capability NUMBER: some sandboxes take capabilities from root.
+has_capability() {
   local bounding
   bounding=$(awk '$1 == "CapBnd:" { print $2 }' /proc/self/status)
-  [ $((0x$bounding >> 24 & 1)) -eq 1 ]
+  [ $((0x$bounding >> $1 & 1)) -eq 1 ]
 }
+
+# Whether a process may raise limits and lower OOM scores.
+has_cap_sys_resource() { has_capability 24; }
 
 has_cgroup_v2() {
   [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]

@@ -6,7 +6,7 @@ set -euo pipefail
 
 mkdir -p "$cache/kind"
 step 'a Docker engine' "$here/engine.sh"
-"$cluster_folder/build.sh" kind kubectl >/dev/null
+"$cluster_folder/build.sh" kind kubectl helm >/dev/null
 if ! "$bin/kind" get clusters 2>/dev/null | grep -qx "$name"; then
   image=$("$here/node-image.sh")
   step "the cluster $name" "$bin/kind" create cluster --quiet --name "$name" --image "$image" --wait 180s

@@ -9,6 +9,9 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use support::operator::Launch;
 use support::{Installation, LONG, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tracewright_core::receiver::ObjectKind;
 
 use super::see::{change, object, object_until, objects, receiver};
@@ -146,6 +149,42 @@ async fn pods_of_every_receiver_run_where_pods_must_be_restricted() -> Result<()
         budget,
     )
     .await?;
+    Ok(())
+}
+
+/// On a node without a receiver its Service leads nowhere, and the operator may run on such a node.
+#[tokio::test]
+async fn a_receiver_on_each_node_is_asked_at_one_of_its_pods() -> Result<()> {
+    const POD: &str = "127.88.0.1";
+    let there = Installation::with_controllers().await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    let daemon = json!({"daemon": {"workload": "DaemonSet"}});
+    there.apply("p", spec(daemon)).await?;
+    receiver(&there, "p", "False ProxyUnreachable").await?;
+
+    let proxy = TcpListener::bind((POD, 2000)).await?;
+    let pods_api = there.namespace().api::<Pod>();
+    for pod in names(&pods(&there, "p").await?) {
+        let address = json!({"status": {"podIP": POD, "podIPs": [{"ip": POD}]}});
+        pods_api
+            .patch_status(&pod, &PatchParams::default(), &Patch::Merge(&address))
+            .await?;
+    }
+    request(&there, "p").await?;
+    let (mut asking, _) = timeout(LONG, proxy.accept()).await??;
+    let mut question = vec![0; 4096];
+    let read = asking.read(&mut question).await?;
+    let question = String::from_utf8_lossy(question.get(..read).unwrap_or_default()).into_owned();
+    assert!(
+        question.starts_with("POST /GetSamplingRules "),
+        "{question}"
+    );
+    asking
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .await?;
+    let sentence = receiver(&there, "p", "True Available").await?;
+    assert!(sentence.contains("127.88.0.1:2000"), "{sentence}");
     Ok(())
 }
 

@@ -130,7 +130,8 @@ pub async fn variable(
         .and_then(|entry| entry["value"].as_str().map(str::to_owned)))
 }
 
-/// A user's requests that change something, refused ones too, the Lease excepted.
+/// A user's requests that change something, refused ones too, the Lease excepted. (A review is a question, though it is asked
+/// with `create`.)
 pub fn writes_of(there: &Installation, since: AuditMark, user: &str) -> Result<Vec<AuditEvent>> {
     let mut events = there.control_plane().audit(since)?;
     events.retain(|event| {
@@ -140,7 +141,7 @@ pub fn writes_of(there: &Installation, since: AuditMark, user: &str) -> Result<V
             && event
                 .object_ref
                 .as_ref()
-                .is_none_or(|object| object.resource != "leases")
+                .is_none_or(|object| !["leases", "selfsubjectreviews"].contains(&&*object.resource))
     });
     Ok(events)
 }

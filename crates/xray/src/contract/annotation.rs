@@ -28,5 +28,11 @@ pub const ALLOWED_NAMES: &str = "tracewright.dev/allowed-names";
 /// also required for managing the sampling rule `Default`.
 pub const ALLOW_ADOPT: &str = "tracewright.dev/allow-adopt";
 
+/// On the operator's Lease: which installation held it last, by the UID of the ServiceAccount that it runs as.
+pub const INSTALLATION: &str = "tracewright.dev/installation";
+
+/// On the operator's Lease: the comma-separated namespaces that the installation looks after; empty for all.
+pub const WATCH_NAMESPACES: &str = "tracewright.dev/watch-namespaces";
+
 /// On a profile: any new value makes the operator observe AWS afresh at once.
 pub const RECONCILE_REQUESTED_AT: &str = "tracewright.dev/reconcile-requested-at";

@@ -1,5 +1,9 @@
-//! Pods of a rollout that does not get on: read for evidence, by the workload's own selector, and only then.
+//! Pods are not watched. Those of a rollout that does not get on are read for evidence, by the workload's own selector; those
+//! of a receiver that has one on each node, for one that can be asked.
 
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Client;
 use kube::api::ListParams;
@@ -63,6 +67,33 @@ pub(super) async fn failing(
     }
     failing.sort_by_key(|pod| !pod.lasting);
     Ok(failing)
+}
+
+/// The address of one of these pods that is ready.
+///
+/// # Errors
+/// The API server refuses, or what it answers cannot be read.
+pub(super) async fn ready(
+    client: &Client,
+    namespace: &str,
+    selector: &str,
+) -> Result<Option<IpAddr>, kube::Error> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods");
+    let selected = ListParams::default().labels(selector).limit(MAX_PODS);
+    let pods: List<Pod> = list(client, path, &selected).await?;
+    Ok(pods.items.iter().find_map(ready_address))
+}
+
+fn ready_address(pod: &Pod) -> Option<IpAddr> {
+    let status = pod.status.as_ref()?;
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let stays = pod.metadata.deletion_timestamp.is_none();
+    let address = status.pod_ip.as_ref()?.parse().ok()?;
+    (ready && stays).then_some(address)
 }
 
 async fn list<T: for<'de> Deserialize<'de>>(

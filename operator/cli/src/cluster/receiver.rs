@@ -2,6 +2,7 @@
 //! they answer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::api::{
@@ -12,12 +13,15 @@ use serde_json::json;
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::env::Hasher;
 use tracewright_core::identity::ProfileRef;
-use tracewright_core::receiver::{Object, ObjectKind, asked_at, owned_by, without_additions};
+use tracewright_core::receiver::{
+    Object, ObjectKind, asked_at, owned_by, pod_selector, without_additions,
+};
 use tracewright_core::report::Fact;
 use tracewright_core::rollout::{Rollout, judge};
 use tracewright_core::workload::{Workload, WorkloadKind};
 use tracewright_xray::contract::{condition::reason, name};
 
+use super::pods;
 use super::proxy::Proxies;
 use crate::metrics::Metrics;
 use crate::operator::world::reference;
@@ -151,9 +155,15 @@ impl Receivers {
                 }
             }
         }
-        let asked = match self.check {
-            Check::Proxy => asked_at(address, &namespace),
-            Check::Pods => None,
+        let asked = match (self.check, kind) {
+            (Check::Pods, _) => None,
+            (Check::Proxy, Some(WorkloadKind::DaemonSet)) => {
+                match self.on_some_node(profile).await {
+                    Ok(address) => Some(address),
+                    Err(fact) => return fact,
+                }
+            }
+            (Check::Proxy, _) => asked_at(address, &namespace),
         };
         if let Some(asked) = &asked
             && let Err(fact) = self.proxies.ask(asked).await
@@ -176,6 +186,24 @@ impl Receivers {
                 reason::EXTERNAL,
                 format!("workloads use {address}; it was not asked"),
             ),
+        }
+    }
+
+    /// Where a receiver with a pod on each node is asked. Its Service leads to the pod of the asking node, and the operator's
+    /// own may be one that is meant to have none.
+    async fn on_some_node(&self, profile: &ObservabilityProfile) -> Result<String, Fact> {
+        let selector = pod_selector(&profile.name_any());
+        let namespace = profile.namespace().unwrap_or_default();
+        match pods::ready(&self.client, &namespace, &selector).await {
+            Ok(Some(ip)) => Ok(SocketAddr::new(ip, name::RECEIVER_PORT).to_string()),
+            Ok(None) => Err(Fact::no(
+                reason::PROGRESSING,
+                "none of the DaemonSet's pods is ready: check that its nodeSelector and tolerations match a node",
+            )),
+            Err(error) => Err(Fact::no(
+                reason::PROGRESSING,
+                format!("the DaemonSet's pods cannot be listed: {error}"),
+            )),
         }
     }
 

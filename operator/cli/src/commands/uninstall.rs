@@ -16,6 +16,7 @@ use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_xray::contract::name;
 
 use super::{Error, Outcome};
+use crate::installation::watched_by_holder;
 use crate::lease;
 use crate::operator::world::reference;
 
@@ -31,7 +32,8 @@ const MAX_ROUNDS: u32 = 3;
 const PAGE_SIZE: u32 = 500;
 const MAX_PAGES: usize = 1_000;
 
-/// Removes the finalizers of all profiles, to be run before `helm uninstall`. Keeps every AWS object, and says which.
+/// Removes the finalizers of all profiles that the operator looks after, to be run before `helm uninstall`. Keeps every AWS
+/// object, and says which.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 AWS objects stay, with their tracewright.dev tags: an operator that is installed again takes them up. To have them
@@ -119,7 +121,15 @@ impl Uninstall {
     async fn release_all(&self, client: &Client, out: &mut dyn Write) -> Result<(), Error> {
         let namespace = &self.namespace;
         self.find_lease(client).await?;
-        let mut held = guarded(client).await?;
+        let watched = &self.watched(client).await?[..];
+        if !watched.is_empty() {
+            writeln!(
+                out,
+                "The operator looks after these namespaces, and no other is touched: {}",
+                watched.join(", ")
+            )?;
+        }
+        let mut held = guarded(client, watched).await?;
         for profile in &held {
             describe(profile, out)?;
         }
@@ -167,7 +177,7 @@ impl Uninstall {
         }
         let mut released = 0;
         for _ in 0..MAX_ROUNDS {
-            held = guarded(client).await?;
+            held = guarded(client, watched).await?;
             if held.is_empty() {
                 break;
             }
@@ -180,7 +190,7 @@ impl Uninstall {
             }
         }
         if !held.is_empty() {
-            held = guarded(client).await?;
+            held = guarded(client, watched).await?;
         }
         if !held.is_empty() {
             return Err(UninstallError::NotReleased(held.len()).into());
@@ -189,10 +199,20 @@ impl Uninstall {
             out,
             "{released} released. AWS objects stay, with their tags: an operator that is installed again takes them up.\n\
              Next: helm uninstall tracewright --namespace {namespace}\n\
-             To let the operator write again instead: kubectl delete lease {} --namespace {namespace}",
+             To let this operator write again instead: kubectl delete lease {} --namespace {namespace}",
             name::LEASE
         )?;
         Ok(())
+    }
+
+    /// The namespaces that the operator looks after, as it wrote on its Lease; empty for all.
+    async fn watched(&self, client: &Client) -> Result<Vec<String>, UninstallError> {
+        let leases: Api<Lease> = Api::namespaced(client.clone(), &self.namespace);
+        let lease = leases
+            .get_opt(name::LEASE)
+            .await
+            .map_err(UninstallError::kubernetes("read the operator's Lease"))?;
+        Ok(lease.as_ref().map(watched_by_holder).unwrap_or_default())
     }
 
     /// An operator in another namespace would go on.
@@ -224,9 +244,24 @@ impl Uninstall {
     }
 }
 
-/// The profiles that have our finalizer.
-async fn guarded(client: &Client) -> Result<Vec<ObservabilityProfile>, UninstallError> {
-    let api: Api<ObservabilityProfile> = Api::all(client.clone());
+/// The profiles that have our finalizer, in these namespaces, or in all if there are none.
+async fn guarded(
+    client: &Client,
+    namespaces: &[String],
+) -> Result<Vec<ObservabilityProfile>, UninstallError> {
+    if namespaces.is_empty() {
+        return guarded_by(&Api::all(client.clone())).await;
+    }
+    let mut profiles = Vec::new();
+    for namespace in namespaces {
+        profiles.extend(guarded_by(&Api::namespaced(client.clone(), namespace)).await?);
+    }
+    Ok(profiles)
+}
+
+async fn guarded_by(
+    api: &Api<ObservabilityProfile>,
+) -> Result<Vec<ObservabilityProfile>, UninstallError> {
     let (mut profiles, mut params) = (Vec::new(), ListParams::default().limit(PAGE_SIZE));
     for _ in 0..MAX_PAGES {
         let page = match api.list(&params).await {
@@ -344,11 +379,10 @@ async fn release(
             }
             Err(error) => return Err(failed(error)),
         }
-        match api
-            .get_metadata_opt(&profile.name_any())
-            .await
-            .map_err(failed)?
-        {
+        // By a list, because the chart grants no `get`: this may run in the operator's own pod.
+        let by_name = ListParams::default().fields(&format!("metadata.name={}", me.name));
+        let fresh = api.list_metadata(&by_name).await.map_err(failed)?;
+        match fresh.items.into_iter().next() {
             Some(fresh) => metadata = fresh.metadata,
             None => return Ok(me),
         }

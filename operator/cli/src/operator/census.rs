@@ -21,6 +21,9 @@ pub(super) async fn run(context: Arc<Context>, cancelled: CancellationToken) {
         .is_some()
     {
         context.watches.report(&context.metrics);
+        context
+            .metrics
+            .namespaces_unreadable(context.world.unreadable().len());
         context.forget_gone();
         context
             .metrics

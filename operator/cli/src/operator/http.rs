@@ -1,6 +1,6 @@
 //! The operator's own HTTP: metrics on one port, probes on another.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use actix_web::dev::Server;
@@ -30,7 +30,7 @@ pub fn metrics(address: SocketAddr, metrics: Arc<Metrics>) -> std::io::Result<Se
     })
     .workers(1)
     .disable_signals()
-    .bind(address)?;
+    .bind(&either_family(address)[..])?;
     Ok(server.run())
 }
 
@@ -48,8 +48,18 @@ pub fn probes(address: SocketAddr, health: Arc<dyn Health>) -> std::io::Result<S
     })
     .workers(1)
     .disable_signals()
-    .bind(address)?;
+    .bind(&either_family(address)[..])?;
     Ok(server.run())
+}
+
+/// The addresses to be tried for one. `[::]` takes IPv4 as well, so that binding its own address beside it fails and is not
+/// needed; on a node without IPv6 it is what is left.
+fn either_family(address: SocketAddr) -> Vec<SocketAddr> {
+    let mut addresses = vec![address];
+    if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+        addresses.push((Ipv4Addr::UNSPECIFIED, address.port()).into());
+    }
+    addresses
 }
 
 async fn scrape(metrics: Data<Metrics>) -> HttpResponse {

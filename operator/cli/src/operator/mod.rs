@@ -6,6 +6,7 @@ mod cleanup;
 mod context;
 mod drift;
 mod events;
+mod gate;
 pub mod http;
 mod reconcile;
 pub mod scope;
@@ -118,10 +119,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let servers = [tokio::spawn(metrics_server), tokio::spawn(probe_server)];
 
     let identity = settings.identity.clone().unwrap_or_else(default_identity);
+    let scope = Scope::new(settings.watch_namespaces.clone());
     let elector = Elector::new(
         client,
         &settings.namespace,
         identity.clone(),
+        scope.namespaces(),
         metrics.clone(),
     );
     let permit = elector.permit();
@@ -141,8 +144,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             groups: settings.quota_groups,
             rules: settings.quota_sampling_rules,
         },
+        scope.clone(),
     ));
-    let scope = Scope::new(settings.watch_namespaces.clone());
     let (requests, mut requested) = mpsc::channel(MAX_REQUESTS);
     let context = Arc::new(Context {
         client: client.clone(),
@@ -171,7 +174,10 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         cluster: Cluster::new(
             client.clone(),
             cluster::Settings {
-                default_receiver: settings.default_receiver.clone(),
+                default_receiver: settings
+                    .default_receiver
+                    .clone()
+                    .filter(|address| !address.is_empty()),
                 daemon_image: settings.daemon_image.clone(),
                 collector_image: settings.collector_image.clone(),
                 namespace: settings.namespace.clone(),

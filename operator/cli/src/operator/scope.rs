@@ -1,7 +1,7 @@
 //! The namespaces that are looked after: all, by one watch of each kind; or a list, by watches in each of them, for which
 //! Roles in these namespaces are enough.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+use super::gate::Gates;
+
 /// Objects per page of a first list.
 const PAGE_SIZE: u32 = 100;
 /// How often the listed namespaces are read. A Role cannot allow to watch its own namespace, only to get it.
@@ -25,7 +27,10 @@ pub type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
 /// Namespaces by name; none stands for all.
 #[derive(Clone, Debug, Default)]
-pub struct Scope(Vec<String>);
+pub struct Scope {
+    namespaces: Vec<String>,
+    gates: Gates,
+}
 
 impl Scope {
     /// These namespaces, or all if there are none.
@@ -33,11 +38,47 @@ impl Scope {
     pub fn new(mut namespaces: Vec<String>) -> Self {
         namespaces.sort();
         namespaces.dedup();
-        Self(namespaces)
+        let gates = Gates::new(&namespaces);
+        Self { namespaces, gates }
     }
 
-    /// Watches a kind of object, with backoff, as if it were one watch.
+    /// The list; empty for all.
+    #[must_use]
+    pub fn namespaces(&self) -> &[String] {
+        &self.namespaces
+    }
+
+    /// Those of the list that are gone, or that the operator has no rights in.
+    #[must_use]
+    pub fn unreadable(&self) -> BTreeSet<String> {
+        self.gates.unreadable()
+    }
+
+    /// Watches the profiles, with backoff, as if it were one watch. One namespace of a list that cannot be read holds up
+    /// nothing in the others.
+    pub fn watch_profiles<K>(&self, client: &Client) -> Events<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        self.watch_each(client, Gates::decide)
+    }
+
+    /// Watches a kind of object that profiles are about, in the same way; in each namespace after its profiles, without
+    /// which nobody knows what the objects have to do with the operator.
     pub fn watch<K>(&self, client: &Client) -> Events<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        self.watch_each(client, Gates::follow)
+    }
+
+    fn watch_each<K>(
+        &self,
+        client: &Client,
+        gated: impl Fn(&Gates, &str, Events<K>) -> Events<K>,
+    ) -> Events<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
         K: Clone + DeserializeOwned + Debug + Send + 'static,
@@ -46,34 +87,33 @@ impl Scope {
             let config = watcher::Config::default().page_size(PAGE_SIZE);
             watcher(api, config).default_backoff().boxed()
         };
-        match &self.0[..] {
+        let one = |namespace: &String| {
+            let watch = watch(Api::namespaced(client.clone(), namespace));
+            gated(&self.gates, namespace, watch)
+        };
+        match &self.namespaces[..] {
             [] => watch(Api::all(client.clone())),
-            [namespace] => watch(Api::namespaced(client.clone(), namespace)),
-            namespaces => {
-                let watches = namespaces
-                    .iter()
-                    .map(|namespace| watch(Api::namespaced(client.clone(), namespace)));
-                merge(watches.collect()).boxed()
-            }
+            [namespace] => one(namespace),
+            namespaces => merge(namespaces.iter().map(one).collect()).boxed(),
         }
     }
 
     /// Watches the namespaces themselves.
     pub fn watch_namespaces(&self, client: &Client) -> Events<PartialObjectMeta<Namespace>> {
         let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-        if self.0.is_empty() {
+        if self.namespaces.is_empty() {
             let config = watcher::Config::default().page_size(PAGE_SIZE);
             return watcher(api, config).default_backoff().boxed();
         }
         let api = Api::<Namespace>::all(client.clone());
-        let start = (self.0.clone(), HashMap::new(), false);
+        let start = (self.namespaces.clone(), HashMap::new(), false);
         stream::unfold(start, move |(names, known, begun)| {
             let api = api.clone();
             async move {
                 if begun {
                     tokio::time::sleep(POLL).await;
                 }
-                Some(match read(&api, &names).await {
+                Some(match read(&api, &names, &known).await {
                     Ok(now) => {
                         let events = if begun {
                             difference(&known, &now)
@@ -99,13 +139,19 @@ impl Scope {
 
 type Known<K> = HashMap<String, K>;
 
+/// Where a namespace may not be read, what was known of it stays: most often it is gone, and its Role with it.
 async fn read(
     api: &Api<Namespace>,
     names: &[String],
+    before: &Known<PartialObjectMeta<Namespace>>,
 ) -> kube::Result<Known<PartialObjectMeta<Namespace>>> {
     let mut known = HashMap::new();
     for name in names {
-        if let Some(namespace) = api.get_metadata_opt(name).await? {
+        let found = match api.get_metadata_opt(name).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => before.get(name).cloned(),
+            answer => answer?,
+        };
+        if let Some(namespace) = found {
             known.insert(name.clone(), namespace);
         }
     }

@@ -65,8 +65,8 @@ pub struct Settings {
     #[arg(long, env = "TRACEWRIGHT_MAX_CONCURRENT_ROLLOUTS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_concurrent_rollouts: u32,
 
-    /// Address of the receiver of profiles that declare none, as host:port.
-    #[arg(long, env = "TRACEWRIGHT_DEFAULT_RECEIVER")]
+    /// Address of the receiver of profiles that declare none, as host:port or `tcp:host:port udp:host:port`.
+    #[arg(long, env = "TRACEWRIGHT_DEFAULT_RECEIVER", value_parser = receiver)]
     pub default_receiver: Option<String>,
 
     /// Runs no receivers, and needs no rights for it: profiles that declare one are told so.
@@ -111,19 +111,11 @@ pub struct Settings {
     pub identity: Option<String>,
 
     /// Where metrics are served.
-    #[arg(
-        long,
-        env = "TRACEWRIGHT_METRICS_ADDRESS",
-        default_value = "0.0.0.0:8080"
-    )]
+    #[arg(long, env = "TRACEWRIGHT_METRICS_ADDRESS", default_value = "[::]:8080")]
     pub metrics_address: SocketAddr,
 
     /// Where /livez and /readyz are served.
-    #[arg(
-        long,
-        env = "TRACEWRIGHT_PROBE_ADDRESS",
-        default_value = "0.0.0.0:8081"
-    )]
+    #[arg(long, env = "TRACEWRIGHT_PROBE_ADDRESS", default_value = "[::]:8081")]
     pub probe_address: SocketAddr,
 
     /// Format of the log.
@@ -175,6 +167,37 @@ fn rate(text: &str) -> Result<(String, Rate), String> {
     Ok((operation.to_owned(), Rate { per_second, burst }))
 }
 
+/// What workloads get as AWS_XRAY_DAEMON_ADDRESS: some X-Ray SDKs end the program on one that they cannot read.
+fn receiver(text: &str) -> Result<String, String> {
+    let is_address = |address: &str| {
+        address.split_once(':').is_some_and(|(host, port)| {
+            let is_host =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+            !host.is_empty()
+                && host.bytes().all(is_host)
+                && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    };
+    let both = text.split_once(' ').and_then(|(one, other)| {
+        let (tcp, udp) = if one.starts_with("tcp:") {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        Some((tcp.strip_prefix("tcp:")?, udp.strip_prefix("udp:")?))
+    });
+    let good = both.map_or_else(
+        || is_address(text),
+        |(tcp, udp)| is_address(tcp) && is_address(udp),
+    );
+    // A chart may set the variable without a value.
+    if good || text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err("write host:port, for example xray.observability:2000, or tcp:host:port udp:host:port; without a port X-Ray SDKs refuse to start".to_owned())
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = text
         .parse::<jiff::SignedDuration>()
@@ -188,6 +211,35 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receivers_address_has_a_port() {
+        for good in [
+            "xray.observability:2000",
+            "10.0.0.1:2000",
+            "tcp:a:1 udp:b:2",
+            "udp:b:2 tcp:a:1",
+        ] {
+            assert_eq!(receiver(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "xray.observability",
+            "xray:",
+            ":2000",
+            "xray:0",
+            "xray:70000",
+            "http://xray:2000",
+            "tcp:a:1",
+            "tcp:a:1 tcp:b:2",
+            "tcp:a:1 udp:b:2 ",
+            "a b:1",
+        ] {
+            assert!(
+                receiver(bad).is_err_and(|told| told.contains("host:port")),
+                "{bad}"
+            );
+        }
+    }
 
     #[test]
     fn durations_rates_and_shares_are_read_or_refused_with_a_sentence() {

@@ -53,7 +53,7 @@ pub(super) fn profiles(
         (world, claims_change),
     );
     scope
-        .watch::<ObservabilityProfile>(&client)
+        .watch_profiles::<ObservabilityProfile>(&client)
         .modify(|profile| {
             profile.metadata.managed_fields = None;
             // The whole manifest a second time.

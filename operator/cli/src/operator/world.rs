@@ -16,6 +16,7 @@ use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_core::observed::{Claims, Quotas};
 use tracewright_core::rights::Rights;
 
+use super::scope::Scope;
 use crate::aws::Identity;
 
 /// The cluster as the watches show it.
@@ -30,6 +31,8 @@ pub struct World {
     pub region: Option<String>,
     /// Quotas of every account.
     pub quotas: Quotas,
+    /// The namespaces that are looked after.
+    scope: Scope,
     /// Which account an identity turned out to reach.
     reached: Mutex<HashMap<Identity, String>>,
     /// Counts changes of what claims are made of.
@@ -46,6 +49,7 @@ impl World {
         cluster: String,
         region: Option<String>,
         quotas: Quotas,
+        scope: Scope,
     ) -> Self {
         Self {
             profiles,
@@ -53,6 +57,7 @@ impl World {
             cluster,
             region,
             quotas,
+            scope,
             reached: Mutex::default(),
             version: AtomicU64::default(),
             claims: Mutex::default(),
@@ -184,12 +189,19 @@ impl World {
         Claims {
             cluster: self.cluster.clone(),
             living,
+            unreadable: self.unreadable(),
             oldest: oldest
                 .into_iter()
                 .map(|(key, (_, profile))| (key, profile))
                 .collect(),
             quotas: self.quotas,
         }
+    }
+
+    /// Namespaces that are to be looked after and cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> BTreeSet<String> {
+        self.scope.unreadable()
     }
 
     /// References to all profiles.

@@ -101,6 +101,7 @@ impl Claimants {
         Claims {
             cluster,
             living: self.living.clone(),
+            unreadable: BTreeSet::new(),
             oldest,
             quotas,
         }

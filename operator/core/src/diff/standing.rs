@@ -36,9 +36,7 @@ pub(super) fn standing(tags: &Tags, me: &ProfileRef, claims: &Claims) -> Standin
         None => Standing::Foreign,
         Some(owner) if owner.cluster != claims.cluster => Standing::OtherCluster(owner),
         Some(owner) if owner.profile == *me => Standing::Ours(owner),
-        Some(owner) if claims.living.contains(&owner.profile) => {
-            Standing::OtherProfile(owner.profile)
-        }
+        Some(owner) if claims.may_live(&owner.profile) => Standing::OtherProfile(owner.profile),
         Some(_) => Standing::Abandoned,
     }
 }

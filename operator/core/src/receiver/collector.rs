@@ -2,7 +2,7 @@
 //! (opentelemetry-collector-contrib, receiver/awsxrayreceiver and exporter/awsxrayexporter.)
 
 use serde_json::{Value, json};
-use tracewright_xray::contract::{name::RECEIVER_PORT, variable};
+use tracewright_xray::contract::variable;
 
 use super::{Defaults, Runtime, objects, yaml};
 use crate::crd::{Collector, Compression, Otlp, Protocol};
@@ -29,7 +29,7 @@ pub(super) fn runtime<'a>(
 }
 
 fn config(endpoint: Option<&str>, otlp: Option<&Otlp>, region: &str) -> Value {
-    let listen = format!("0.0.0.0:{RECEIVER_PORT}");
+    let listen = objects::listen();
     let mut proxy = json!({"endpoint": listen, "region": region, "local_mode": true});
     let mut awsxray = json!({"region": region, "local_mode": true});
     if let Some(endpoint) = endpoint {

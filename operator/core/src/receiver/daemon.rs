@@ -2,7 +2,6 @@
 //! an unknown one or a missing `Version` ends the daemon.)
 
 use serde_json::json;
-use tracewright_xray::contract::name::RECEIVER_PORT;
 
 use super::{Defaults, Runtime, objects, yaml};
 use crate::crd::Daemon;
@@ -15,7 +14,7 @@ const BUFFER_MB: u32 = 16;
 
 pub(super) fn runtime<'a>(daemon: &'a Daemon, defaults: &Defaults<'a>) -> Runtime<'a> {
     let pods = &daemon.pods;
-    let listen = format!("0.0.0.0:{RECEIVER_PORT}");
+    let listen = objects::listen();
     let mut config = json!({
         "Version": 2,
         "Region": defaults.region,

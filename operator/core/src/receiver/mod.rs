@@ -157,10 +157,21 @@ pub fn tcp_address(address: &str) -> &str {
 pub fn asked_at(address: &str, namespace: &str) -> Option<String> {
     let (host, port) = tcp_address(address).rsplit_once(':')?;
     match host {
-        "localhost" | "127.0.0.1" => None,
-        host if host.contains('.') => Some(format!("{host}:{port}")),
+        "localhost" | "127.0.0.1" | "[::1]" => None,
+        host if host.contains(['.', ':']) => Some(format!("{host}:{port}")),
         host => Some(format!("{host}.{namespace}.svc:{port}")),
     }
+}
+
+/// The pods of the receiver that a profile of this name has, as a label selector.
+#[must_use]
+pub fn pod_selector(profile: &str) -> String {
+    format!(
+        "{}={},{}={profile}",
+        label::APP_NAME,
+        label::APP_NAME_RECEIVER,
+        label::APP_INSTANCE
+    )
 }
 
 /// The objects of a profile's receiver, in the order in which they are applied. None where it runs elsewhere.

@@ -54,7 +54,12 @@ pub(super) fn build(
     parts.push((kind, spec(workload_spec(profile, runtime, workload))));
     if workload == ReceiverWorkload::Deployment {
         // A drain leaves DaemonSet pods alone, so a budget would have nothing to say.
-        let budget = json!({"maxUnavailable": 1, "selector": {"matchLabels": selector(profile)}});
+        let budget = json!({
+            "maxUnavailable": 1,
+            // A pod that crashes again and again must not keep a node from being drained.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector(profile)},
+        });
         parts.push((ObjectKind::PodDisruptionBudget, spec(budget)));
     }
     parts
@@ -90,6 +95,12 @@ fn metadata(profile: &ObservabilityProfile) -> Value {
             "controller": true,
         }],
     })
+}
+
+/// Where both programs listen, by UDP and TCP: Go takes an address without a host for all addresses of both families, or of
+/// the one that there is. (Package net, "Listen".)
+pub(super) fn listen() -> String {
+    format!(":{}", name::RECEIVER_PORT)
 }
 
 fn labels(profile: &ObservabilityProfile) -> Value {

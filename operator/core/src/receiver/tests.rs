@@ -143,7 +143,9 @@ fn the_operator_asks_where_the_workloads_send_unless_that_is_their_own_pod() {
         ("xray.observability:2000", Some("xray.observability:2000")),
         ("10.0.0.1:2000", Some("10.0.0.1:2000")),
         ("udp:b:2 tcp:a:1", Some("a.shop.svc:1")),
+        ("[fd00::1]:2000", Some("[fd00::1]:2000")),
         ("127.0.0.1:2000", None),
+        ("[::1]:2000", None),
         ("tcp:localhost:2000 udp:localhost:2000", None),
     ] {
         assert_eq!(asked_at(address, "shop").as_deref(), expected, "{address}");
@@ -348,7 +350,7 @@ fn the_daemon_s_configuration_has_the_daemon_s_own_keys() {
     assert_eq!(config["Endpoint"], "http://aws:4566");
     assert_eq!(
         config["Socket"],
-        json!({"UDPAddress": "0.0.0.0:2000", "TCPAddress": "0.0.0.0:2000"})
+        json!({"UDPAddress": ":2000", "TCPAddress": ":2000"})
     );
     assert!(
         built(DAEMON)

@@ -500,6 +500,7 @@ fn claims() -> impl Strategy<Value = Claims> {
     (elder, 0..6_usize, 0..6_usize).prop_map(|(elder, groups, rules)| Claims {
         cluster: CLUSTER.to_owned(),
         living: BTreeSet::from([me(), rival()]),
+        unreadable: BTreeSet::new(),
         oldest: elder.into_iter().map(|claim| (claim, rival())).collect(),
         quotas: Quotas { groups, rules },
     })

@@ -38,6 +38,7 @@ fn claims(elder: &Desired, younger: &Desired) -> Claims {
     Claims {
         cluster: CLUSTER.to_owned(),
         living: BTreeSet::from([me(), rival()]),
+        unreadable: BTreeSet::new(),
         oldest,
         quotas: Quotas::default(),
     }

@@ -33,6 +33,7 @@ pub fn case_of(xray: Value, log_groups: Value) -> Case {
     let claims = Claims {
         cluster: CLUSTER.to_owned(),
         living: [me(), rival()].into(),
+        unreadable: Default::default(),
         ..Claims::default()
     };
     Case {
