@@ -1,5 +1,6 @@
 //! `/api/activities`: the mock data of the journal and of the original's other services.
 
+use crate::body::Body;
 use crate::clock::Moment;
 use crate::cors;
 use crate::input::{Input, check_message};
@@ -7,7 +8,7 @@ use crate::json::{answer, refusal};
 use crate::page::Failure;
 use crate::uuid::random_uuid;
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Path};
+use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use opentelemetry::trace::{TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
@@ -186,10 +187,7 @@ pub(crate) async fn show(_activity_uuid: Path<String>) -> Result<HttpResponse, F
 }
 
 /// POST /api/activities
-pub(crate) async fn create(
-    request: HttpRequest,
-    body: Result<Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn create(request: HttpRequest, body: Body) -> Result<HttpResponse, Failure> {
     #[derive(Serialize)]
     struct Created<'a> {
         created_at: String,
@@ -241,7 +239,7 @@ fn hours(ttl: &str) -> Option<i64> {
 pub(crate) async fn reply(
     request: HttpRequest,
     activity_uuid: Path<String>,
-    body: Result<Bytes, actix_web::Error>,
+    body: Body,
 ) -> Result<HttpResponse, Failure> {
     #[derive(Serialize)]
     struct Created<'a> {

@@ -104,11 +104,7 @@ fn allow(
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    if request
-        .headers()
-        .get(REQUEST_PRIVATE_NETWORK)
-        .is_some_and(|asked| asked == "true")
-    {
+    if joined(request, &REQUEST_PRIVATE_NETWORK).is_some_and(|asked| asked == "true") {
         headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("false"));
     }
     // The library looks for the method anywhere in its list's text.
@@ -128,38 +124,37 @@ fn allow(
 
 /// The request's origin; an empty one is none, and several are one that nobody knows.
 fn origin(request: &HttpRequest) -> Option<HeaderValue> {
-    let mut origins = request.headers().get_all(header::ORIGIN);
-    let first = origins.next()?.clone();
-    let several = origins.fold(None, |list: Option<Vec<u8>>, next| {
+    joined(request, &header::ORIGIN).filter(|origin| !origin.is_empty())
+}
+
+/// A header's value; of several headers of one name, as a WSGI server joins them.
+fn joined(request: &HttpRequest, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = request.headers().get_all(name);
+    let first = values.next()?.clone();
+    let several = values.fold(None, |list: Option<Vec<u8>>, next| {
         let mut list = list.unwrap_or_else(|| first.as_bytes().to_vec());
         list.push(b',');
         list.extend_from_slice(next.as_bytes());
         Some(list)
     });
-    let origin = match several {
-        Some(list) => HeaderValue::from_bytes(&list).ok()?,
-        None => first,
-    };
-    (!origin.is_empty()).then_some(origin)
+    match several {
+        Some(list) => HeaderValue::from_bytes(&list).ok(),
+        None => Some(first),
+    }
 }
 
 /// The method that a preflight request asks for, in upper case.
 fn preflight_method(request: &HttpRequest) -> Option<String> {
-    let asked = request
-        .headers()
-        .get(header::ACCESS_CONTROL_REQUEST_METHOD)?
-        .to_str()
-        .ok()
-        .filter(|asked| !asked.is_empty())?;
+    let asked = joined(request, &header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    let asked = asked.to_str().ok().filter(|asked| !asked.is_empty())?;
     (request.method() == Method::OPTIONS).then(|| asked.to_ascii_uppercase())
 }
 
 /// The headers that a preflight request asks for, as far as they are allowed, sorted.
 fn wanted_headers(request: &HttpRequest, is_allowed: impl Fn(&str) -> bool) -> String {
-    let asked = request
-        .headers()
-        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let asked = joined(request, &header::ACCESS_CONTROL_REQUEST_HEADERS);
     let asked = asked
+        .as_ref()
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let mut wanted: Vec<&str> = asked

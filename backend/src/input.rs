@@ -1,10 +1,9 @@
 //! What is posted, read with Python's eyes: a field may be anything that has a length.
 
+use crate::body::Body;
 use crate::page::Failure;
 use actix_web::HttpRequest;
-use actix_web::error::PayloadError;
 use actix_web::http::header;
-use actix_web::web::Bytes;
 use serde_json::Value;
 
 /// The body of a POST.
@@ -13,10 +12,7 @@ pub(crate) struct Input(Value);
 
 impl Input {
     /// Reads the body as Flask does: by its declared type, then as JSON.
-    pub(crate) fn read(
-        request: &HttpRequest,
-        body: Result<Bytes, actix_web::Error>,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn read(request: &HttpRequest, body: Body) -> Result<Self, Failure> {
         let declared = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -31,10 +27,7 @@ impl Input {
         {
             return Err(Failure::UnsupportedMediaType);
         }
-        let body = body.map_err(|error| match error.as_error::<PayloadError>() {
-            Some(PayloadError::Overflow) => Failure::TooLarge,
-            _ => Failure::BadRequest,
-        })?;
+        let body = body.0?;
         // Python reads a text with a byte order mark too.
         serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body))
             .map(Self)

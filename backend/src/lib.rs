@@ -1,6 +1,7 @@
 //! The activities service: the ten routes of the original Flask application, byte for byte, in front of mock data.
 
 mod activities;
+mod body;
 mod clock;
 mod cors;
 mod input;
@@ -27,9 +28,6 @@ const PORT: u16 = 4567;
 
 /// How long requests under way may take after SIGTERM.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Larger bodies are answered 413; the original takes any.
-const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Probes and scrapes are no requests that anybody wants to trace.
 const UNTRACED: &[&str] = &["/livez", "/readyz", "/metrics"];
@@ -66,7 +64,6 @@ pub fn serve(settings: &Settings, telemetry: Telemetry) -> anyhow::Result<(Socke
     let cors = Cors::new(settings.origins.clone());
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .app_data(web::Data::new(telemetry.clone()))
             .app_data(web::Data::new(cors.clone()))
             .wrap(middleware::from_fn(cors::apply))

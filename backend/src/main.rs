@@ -11,8 +11,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 async fn main() -> anyhow::Result<()> {
     let telemetry = Telemetry::from_env()
         .service_name(env!("CARGO_PKG_NAME"))
-        // The server's own life cycle is nothing for the log group.
-        .log_filter("info,actix_server=warn")
+        // The server's own life cycle is nothing for the log group, and what clients send that is no HTTP is no error of ours.
+        .log_filter("info,actix_server=warn,actix_http=off")
         .install();
     let settings = Settings::from_env();
     // The journal's two lines at start.

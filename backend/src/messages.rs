@@ -1,5 +1,6 @@
 //! `/api/messages` and `/api/message_groups`.
 
+use crate::body::Body;
 use crate::clock::Moment;
 use crate::cors;
 use crate::input::{Input, check_message, is_blank};
@@ -7,7 +8,6 @@ use crate::json::{answer, refusal};
 use crate::page::Failure;
 use crate::uuid::random_uuid;
 use actix_web::http::StatusCode;
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
@@ -68,10 +68,7 @@ pub(crate) async fn list() -> HttpResponse {
 }
 
 /// POST /api/messages
-pub(crate) async fn create(
-    request: HttpRequest,
-    body: Result<Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn create(request: HttpRequest, body: Body) -> Result<HttpResponse, Failure> {
     #[derive(Serialize)]
     struct Created<'a> {
         created_at: String,

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     UnsupportedMediaType,
     /// The body is larger than the service takes.
     TooLarge,
+    /// The body does not come.
+    TooSlow,
     /// What the original fails on with an unhandled exception.
     Broken(&'static str),
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Failure {
             Self::BadRequest => "the body is no JSON",
             Self::UnsupportedMediaType => "the content type is not application/json",
             Self::TooLarge => "the body is too large",
+            Self::TooSlow => "the body did not come in time",
             Self::Broken(exception) => exception,
         })
     }
@@ -37,6 +40,7 @@ impl ResponseError for Failure {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -52,6 +56,10 @@ impl ResponseError for Failure {
                     "Did not attempt to load JSON data because the request Content-Type was not &#39;application/json&#39;."
                 }
                 Self::TooLarge => "The data value transmitted exceeds the capacity limit.",
+                Self::TooSlow => {
+                    "The server closed the network connection because the browser didn&#39;t finish the request within the \
+                     specified time."
+                }
                 Self::Broken(_) => {
                     "The server encountered an internal error and was unable to complete your request. Either the server is \
                      overloaded or there is an error in the application."

@@ -3,13 +3,16 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName};
 use actix_web::http::uri::PathAndQuery;
-use actix_web::http::{Uri, header};
+use actix_web::http::{ConnectionType, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use std::borrow::Cow;
 
 use crate::page;
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The middleware: routes see the path without needless encoding.
 pub(crate) async fn tidy(
@@ -28,10 +31,20 @@ pub(crate) async fn tidy(
             }
         }
     }
-    next.call(request).await
+    let upgrades = request.headers().contains_key(header::UPGRADE);
+    let mut response = next.call(request).await?;
+    if upgrades {
+        // Nothing is upgraded to, and what comes after the request would be taken for its body.
+        response
+            .response_mut()
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
 }
 
-/// The path with one slash in front, and with what needs no encoding, and the slash, decoded.
+/// The path with one slash in front, with what needs no encoding, and the slash, decoded, and with a percent sign that encodes
+/// nothing encoded itself.
 fn tidied(path: &str) -> Cow<'_, str> {
     if !path.contains('%') && !path.starts_with("//") {
         return Cow::Borrowed(path);
@@ -41,17 +54,23 @@ fn tidied(path: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('%') {
         decoded.push_str(&rest[..at]);
         rest = &rest[at..];
-        let byte = rest
-            .get(1..3)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte));
+        let digits = rest.get(1..3).filter(|digits| {
+            // A sign would be taken for a part of the number.
+            digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        });
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match byte {
-            Some(byte) => {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) => {
                 decoded.push(char::from(byte));
                 rest = &rest[3..];
             }
+            Some(_) => {
+                decoded.push_str(&rest[..3]);
+                rest = &rest[3..];
+            }
+            // It stands for itself, and must after the next decoding still.
             None => {
-                decoded.push('%');
+                decoded.push_str("%25");
                 rest = &rest[1..];
             }
         }
@@ -81,12 +100,22 @@ pub(crate) async fn unmatched(request: HttpRequest) -> HttpResponse {
     {
         return page::method_not_allowed(allow);
     }
-    let scheme = request.connection_info().scheme().to_owned();
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let query = request.uri().query();
+    let query = request.uri().query().filter(|query| !query.is_empty());
     let query = query.map_or(String::new(), |query| format!("?{query}"));
-    page::moved(&format!("{scheme}://{host}{merged}{query}"))
+    page::moved(&format!("{}{merged}{query}", origin(&request)))
+}
+
+/// Scheme and host as the client knows them. A proxy may say that it speaks HTTPS, and nobody anything else.
+fn origin(request: &HttpRequest) -> String {
+    let text = |name: HeaderName| request.headers().get(name)?.to_str().ok();
+    let (scheme, default_port) = match text(FORWARDED_PROTO) {
+        Some("https") => ("https", ":443"),
+        _ => ("http", ":80"),
+    };
+    let host = text(header::HOST).unwrap_or_else(|| request.app_config().host());
+    let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    format!("{scheme}://{host}")
 }
 
 #[cfg(test)]
@@ -101,10 +130,11 @@ mod tests {
             ("//api//x", "/api//x"),
             ("/%2Fapi", "/api"),
             ("/a%20b%C3%A9%3F%25", "/a%20b%C3%A9%3F%25"),
-            ("/%", "/%"),
-            ("/%4", "/%4"),
-            ("/%zz%+1", "/%zz%+1"),
-            ("/%é", "/%é"),
+            ("/%", "/%25"),
+            ("/%4", "/%254"),
+            ("/%zz%+1", "/%25zz%25+1"),
+            ("/%é", "/%25é"),
+            ("/%%410", "/%25A0"),
         ] {
             assert_eq!(tidied(path), expected);
         }
