@@ -29,7 +29,7 @@ pub async fn tracewright(there: &Installation, arguments: &[&str], input: &str) 
     run(there, arguments, input, &kubeconfig.display().to_string()).await
 }
 
-async fn run(
+pub async fn run(
     there: &Installation,
     arguments: &[&str],
     input: &str,

@@ -12,7 +12,8 @@ use support::{Installation, LONG, Namespace, chart, eventually};
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_xray::contract::name::FINALIZER;
 
-use crate::commands::tracewright;
+use crate::aws::see;
+use crate::commands::run;
 
 const ACCOUNT: &str = "lesser";
 
@@ -141,11 +142,19 @@ async fn a_listed_namespace_without_rights_holds_up_nothing_in_the_others() -> R
     let log = operator.log()?;
     assert!(log.contains("take it out of watchNamespaces"), "{log}");
 
-    // With rights it is looked after like the others.
+    // With rights it is looked after like the others; no sooner than it is known what its admin allows.
+    apply(&gone.api(), "q", group("forbidden")).await?;
+    allow(&gone, &[("tracewright.dev/allowed-names", "G*")]).await?;
     let namespace = there.namespace();
     let all = values(&[&gone, &one, &two]);
     chart::grant_by(&namespace.client(), namespace.name(), ACCOUNT, &all).await?;
     condition(&gone.api(), "p", "Ready", "Reconciled").await?;
+    condition(&gone.api(), "q", "AwsSynced", "NameNotAllowed").await?;
+    let state = see::state(&there).await?;
+    ensure!(
+        state["xray"]["groups"]["forbidden"].is_null(),
+        "it was made before it was known to be forbidden: {state}"
+    );
     eventually(LONG, "no namespace is missing", async || {
         let number = operator
             .metric("tracewright_namespaces_unreadable ")
@@ -169,7 +178,8 @@ async fn an_uninstall_touches_no_namespace_that_the_operator_does_not_look_after
         "watchNamespaces": [one.name(), two.name()],
         "operator": {"clusterName": CLUSTER},
     });
-    let list = format!("{},{}", one.name(), two.name());
+    // The first is gone, and its Role with it.
+    let list = format!("a-gone,{},{}", one.name(), two.name());
     let mut operator = lesser(&there, &values)
         .await?
         .env("TRACEWRIGHT_WATCH_NAMESPACES", list)
@@ -191,9 +201,19 @@ async fn an_uninstall_touches_no_namespace_that_the_operator_does_not_look_after
         "--namespace",
         there.namespace().name(),
     ];
-    let done = tracewright(&there, &arguments, "").await?;
+    // With the operator's own rights, as by `kubectl exec`.
+    let kubeconfig = there
+        .control_plane()
+        .kubeconfig_as(there.namespace().name(), ACCOUNT)
+        .await?;
+    let kubeconfig = kubeconfig.display().to_string();
+    let done = run(&there, &arguments, "", &kubeconfig).await?;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.out.contains("1 released"), "{done:?}");
+    assert!(
+        done.out.contains("The namespace a-gone cannot be read"),
+        "{done:?}"
+    );
     let finalizers = async |profiles: Api<ObservabilityProfile>| {
         anyhow::Ok(profiles.get("p").await?.metadata.finalizers)
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -185,6 +185,23 @@ async fn a_receiver_on_each_node_is_asked_at_one_of_its_pods() -> Result<()> {
         .await?;
     let sentence = receiver(&there, "p", "True Available").await?;
     assert!(sentence.contains("127.88.0.1:2000"), "{sentence}");
+
+    // Pods of another workload, though they have the labels, say nothing of the DaemonSet's.
+    let nowhere = json!({"daemon": {"workload": "DaemonSet", "nodeSelector": {"no": "node"}}});
+    let stranger: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "stranger", "labels": {
+            "app.kubernetes.io/name": "xray-receiver", "app.kubernetes.io/instance": "p",
+        }},
+        "spec": {"containers": [{"name": "xray-daemon", "image": "example.com/xray:1"}]},
+    }))?;
+    pods_api.create(&PostParams::default(), &stranger).await?;
+    there.apply("p", spec(nowhere)).await?;
+    eventually(LONG, "no pod is found", async || {
+        let sentence = receiver(&there, "p", "False Progressing").await?;
+        ensure!(sentence.contains("nodeSelector"), "{sentence}");
+        anyhow::Ok(())
+    })
+    .await?;
     Ok(())
 }
 

@@ -69,7 +69,8 @@ pub(super) async fn failing(
     Ok(failing)
 }
 
-/// The address of one of these pods that is ready.
+/// The address of one of these pods that is ready and belongs to the DaemonSet of this name: the same labels are on the pods of
+/// a Deployment that it takes the place of.
 ///
 /// # Errors
 /// The API server refuses, or what it answers cannot be read.
@@ -77,11 +78,16 @@ pub(super) async fn ready(
     client: &Client,
     namespace: &str,
     selector: &str,
+    daemon_set: &str,
 ) -> Result<Option<IpAddr>, kube::Error> {
     let path = format!("/api/v1/namespaces/{namespace}/pods");
     let selected = ListParams::default().labels(selector).limit(MAX_PODS);
     let pods: List<Pod> = list(client, path, &selected).await?;
-    Ok(pods.items.iter().find_map(ready_address))
+    let of_it = |pod: &&Pod| {
+        let mut owners = pod.metadata.owner_references.iter().flatten();
+        owners.any(|owner| owner.kind == "DaemonSet" && owner.name == daemon_set)
+    };
+    Ok(pods.items.iter().filter(of_it).find_map(ready_address))
 }
 
 fn ready_address(pod: &Pod) -> Option<IpAddr> {

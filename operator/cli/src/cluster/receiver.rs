@@ -194,7 +194,8 @@ impl Receivers {
     async fn on_some_node(&self, profile: &ObservabilityProfile) -> Result<String, Fact> {
         let selector = pod_selector(&profile.name_any());
         let namespace = profile.namespace().unwrap_or_default();
-        match pods::ready(&self.client, &namespace, &selector).await {
+        let name = name::receiver(&profile.name_any());
+        match pods::ready(&self.client, &namespace, &selector, &name).await {
             Ok(Some(ip)) => Ok(SocketAddr::new(ip, name::RECEIVER_PORT).to_string()),
             Ok(None) => Err(Fact::no(
                 reason::PROGRESSING,

@@ -129,7 +129,13 @@ impl Uninstall {
                 watched.join(", ")
             )?;
         }
-        let mut held = guarded(client, watched).await?;
+        let (mut held, unread) = guarded(client, watched).await?;
+        for namespace in unread {
+            writeln!(
+                out,
+                "The namespace {namespace} cannot be read: it is gone, or nobody gave the right to. Profiles in it stay as they are"
+            )?;
+        }
         for profile in &held {
             describe(profile, out)?;
         }
@@ -177,7 +183,7 @@ impl Uninstall {
         }
         let mut released = 0;
         for _ in 0..MAX_ROUNDS {
-            held = guarded(client, watched).await?;
+            (held, _) = guarded(client, watched).await?;
             if held.is_empty() {
                 break;
             }
@@ -190,7 +196,7 @@ impl Uninstall {
             }
         }
         if !held.is_empty() {
-            held = guarded(client, watched).await?;
+            (held, _) = guarded(client, watched).await?;
         }
         if !held.is_empty() {
             return Err(UninstallError::NotReleased(held.len()).into());
@@ -244,19 +250,26 @@ impl Uninstall {
     }
 }
 
-/// The profiles that have our finalizer, in these namespaces, or in all if there are none.
-async fn guarded(
+/// The profiles that have our finalizer, in these namespaces, or in all if there are none; and those of the namespaces that
+/// cannot be read.
+async fn guarded<'a>(
     client: &Client,
-    namespaces: &[String],
-) -> Result<Vec<ObservabilityProfile>, UninstallError> {
+    namespaces: &'a [String],
+) -> Result<(Vec<ObservabilityProfile>, Vec<&'a str>), UninstallError> {
     if namespaces.is_empty() {
-        return guarded_by(&Api::all(client.clone())).await;
+        return Ok((guarded_by(&Api::all(client.clone())).await?, Vec::new()));
     }
-    let mut profiles = Vec::new();
+    let (mut profiles, mut unread) = (Vec::new(), Vec::new());
     for namespace in namespaces {
-        profiles.extend(guarded_by(&Api::namespaced(client.clone(), namespace)).await?);
+        match guarded_by(&Api::namespaced(client.clone(), namespace)).await {
+            // Most often it is gone, and its Role with it.
+            Err(UninstallError::Kubernetes { source, .. }) if is_forbidden(&source) => {
+                unread.push(&**namespace);
+            }
+            found => profiles.extend(found?),
+        }
     }
-    Ok(profiles)
+    Ok((profiles, unread))
 }
 
 async fn guarded_by(
@@ -277,6 +290,10 @@ async fn guarded_by(
         }
     }
     Ok(profiles)
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 fn is_guarded(profile: &ObservabilityProfile) -> bool {

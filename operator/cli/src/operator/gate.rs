@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
 use kube::runtime::watcher::{self, Event};
@@ -25,13 +26,26 @@ enum Readable {
     No,
 }
 
+#[derive(Debug)]
+struct Gate {
+    readable: watch::Sender<Readable>,
+    /// Watches that wait for the profiles, or whose own first list is not in.
+    unlisted: AtomicUsize,
+}
+
 /// One gate for each namespace of a list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gates(Arc<BTreeMap<String, watch::Sender<Readable>>>);
+pub(super) struct Gates(Arc<BTreeMap<String, Arc<Gate>>>);
 
 impl Gates {
     pub(super) fn new(namespaces: &[String]) -> Self {
-        let gate = |name: &String| (name.clone(), watch::Sender::new(Readable::Unknown));
+        let gate = |name: &String| {
+            let gate = Gate {
+                readable: watch::Sender::new(Readable::Unknown),
+                unlisted: AtomicUsize::new(0),
+            };
+            (name.clone(), Arc::new(gate))
+        };
         Self(Arc::new(namespaces.iter().map(gate).collect()))
     }
 
@@ -39,9 +53,16 @@ impl Gates {
     pub(super) fn unreadable(&self) -> BTreeSet<String> {
         self.0
             .iter()
-            .filter(|(_, gate)| *gate.borrow() == Readable::No)
+            .filter(|(_, gate)| *gate.readable.borrow() == Readable::No)
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// Whether the profiles of a namespace are listed, and other objects are not yet.
+    pub(super) fn is_unsettled(&self, namespace: &str) -> bool {
+        self.0.get(namespace).is_some_and(|gate| {
+            *gate.readable.borrow() == Readable::Yes && gate.unlisted.load(Ordering::Acquire) > 0
+        })
     }
 
     /// The watch by which it is decided whether a namespace can be read. If it cannot, an empty list stands for it.
@@ -55,19 +76,21 @@ impl Gates {
             let namespace = namespace.clone();
             async move {
                 // Whoever asks for the next event has taken the list in.
-                if listed && gate.send_replace(Readable::Yes) == Readable::No {
+                if listed && gate.readable.send_replace(Readable::Yes) == Readable::No {
                     info!(namespace, "can be read now");
                 }
                 let event = watch.next().await?;
                 let listed = matches!(event, Ok(Event::InitDone));
                 let events = match event {
-                    Err(error) if *gate.borrow() == Readable::Unknown && is_forbidden(&error) => {
+                    Err(error)
+                        if *gate.readable.borrow() == Readable::Unknown && is_forbidden(&error) =>
+                    {
                         warn!(
                             namespace,
                             "cannot be read: it is gone, or the operator has no rights in it. The other namespaces are \
                              looked after; take it out of watchNamespaces, or install the chart again if it is back"
                         );
-                        gate.send_replace(Readable::No);
+                        gate.readable.send_replace(Readable::No);
                         vec![Err(error), Ok(Event::Init), Ok(Event::InitDone)]
                     }
                     event => vec![event],
@@ -82,10 +105,11 @@ impl Gates {
     /// Another watch of a namespace: it begins when the profiles are listed, and until then an empty list stands for it if
     /// they cannot be.
     pub(super) fn follow<K: Send + 'static>(&self, namespace: &str, watch: Events<K>) -> Events<K> {
-        let Some(gate) = self.0.get(namespace) else {
+        let Some(gate) = self.0.get(namespace).cloned() else {
             return watch;
         };
-        let (mut decided, mut opened) = (gate.subscribe(), gate.subscribe());
+        gate.unlisted.fetch_add(1, Ordering::AcqRel);
+        let (mut decided, mut opened) = (gate.readable.subscribe(), gate.readable.subscribe());
         let empty = async move {
             let decision = decided.wait_for(|it| *it != Readable::Unknown).await;
             let refused = decision.is_ok_and(|it| *it == Readable::No);
@@ -99,13 +123,32 @@ impl Gates {
         let open = async move {
             // The gate lives as long as the operator: without one there is nothing to wait for.
             let _ = opened.wait_for(|it| *it == Readable::Yes).await;
-            watch
+            first_list_counted(watch, gate)
         };
         stream::once(empty)
             .flatten()
             .chain(stream::once(open).flatten())
             .boxed()
     }
+}
+
+/// The watch; once its first list was taken in, it is one less that is not listed.
+fn first_list_counted<K: Send + 'static>(watch: Events<K>, gate: Arc<Gate>) -> Events<K> {
+    let start = (watch, false, false);
+    stream::unfold(start, move |(mut watch, listed, mut counted)| {
+        let gate = gate.clone();
+        async move {
+            // Whoever asks for the next event has taken the list in.
+            if listed && !counted {
+                gate.unlisted.fetch_sub(1, Ordering::AcqRel);
+                counted = true;
+            }
+            let event = watch.next().await?;
+            let listed = matches!(event, Ok(Event::InitDone));
+            Some((event, (watch, listed, counted)))
+        }
+    })
+    .boxed()
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
@@ -183,8 +226,10 @@ mod tests {
             "the profiles are not taken in yet"
         );
         assert_eq!(now(&mut profile_events), ["profile", "done"]);
+        assert!(gates.is_unsettled("gone"), "the workloads are not listed");
         assert_eq!(now(&mut workload_events), ["init", "workload", "done"]);
         assert!(gates.unreadable().is_empty());
+        assert!(!gates.is_unsettled("gone"));
     }
 
     #[test]

@@ -72,8 +72,7 @@ pub async fn reconcile(
         return Ok(Action::await_change());
     }
     context.cluster.listed().await;
-    // Without all namespaces it is not known what is allowed.
-    if !context.world.knows_namespaces() {
+    if !context.world.may_decide(&profile) {
         return Ok(Action::requeue(FIRST_RETRY));
     }
     let started = Instant::now();

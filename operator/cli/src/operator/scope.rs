@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream};
@@ -30,6 +31,8 @@ pub type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 pub struct Scope {
     namespaces: Vec<String>,
     gates: Gates,
+    /// Namespaces of the list that can be read no more, and of which the last known stands.
+    stale: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Scope {
@@ -39,7 +42,11 @@ impl Scope {
         namespaces.sort();
         namespaces.dedup();
         let gates = Gates::new(&namespaces);
-        Self { namespaces, gates }
+        Self {
+            namespaces,
+            gates,
+            stale: Arc::default(),
+        }
     }
 
     /// The list; empty for all.
@@ -52,6 +59,23 @@ impl Scope {
     #[must_use]
     pub fn unreadable(&self) -> BTreeSet<String> {
         self.gates.unreadable()
+    }
+
+    /// Whether what is known of a namespace is what was known before it could be read no more.
+    #[must_use]
+    pub fn is_stale(&self, namespace: &str) -> bool {
+        self.stale().contains(namespace)
+    }
+
+    /// Whether not everything of a namespace is listed yet, though its profiles are.
+    #[must_use]
+    pub fn is_unsettled(&self, namespace: &str) -> bool {
+        self.gates.is_unsettled(namespace)
+    }
+
+    fn stale(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // It is replaced as a whole, so a poisoned one is still right.
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches the profiles, with backoff, as if it were one watch. One namespace of a list that cannot be read holds up
@@ -106,28 +130,29 @@ impl Scope {
             return watcher(api, config).default_backoff().boxed();
         }
         let api = Api::<Namespace>::all(client.clone());
-        let start = (self.namespaces.clone(), HashMap::new(), false);
-        stream::unfold(start, move |(names, known, begun)| {
+        let start = (self.clone(), HashMap::new(), false);
+        stream::unfold(start, move |(scope, known, begun)| {
             let api = api.clone();
             async move {
                 if begun {
                     tokio::time::sleep(POLL).await;
                 }
-                Some(match read(&api, &names, &known).await {
-                    Ok(now) => {
+                Some(match read(&api, &scope.namespaces, &known).await {
+                    Ok((now, stale)) => {
+                        *scope.stale() = stale;
                         let events = if begun {
                             difference(&known, &now)
                         } else {
                             whole(now.values().cloned())
                         };
-                        (events.into_iter().map(Ok).collect(), (names, now, true))
+                        (events.into_iter().map(Ok).collect(), (scope, now, true))
                     }
                     Err(error) => {
                         if !begun {
                             tokio::time::sleep(POLL).await;
                         }
                         let error = watcher::Error::InitialListFailed(error);
-                        (vec![Err(error)], (names, known, begun))
+                        (vec![Err(error)], (scope, known, begun))
                     }
                 })
             }
@@ -139,23 +164,27 @@ impl Scope {
 
 type Known<K> = HashMap<String, K>;
 
-/// Where a namespace may not be read, what was known of it stays: most often it is gone, and its Role with it.
+/// The namespaces, and those that may be read no more. What was known of these stays, for the profiles that go with them: most
+/// often such a namespace is being deleted, and its Role went first.
 async fn read(
     api: &Api<Namespace>,
     names: &[String],
     before: &Known<PartialObjectMeta<Namespace>>,
-) -> kube::Result<Known<PartialObjectMeta<Namespace>>> {
-    let mut known = HashMap::new();
+) -> kube::Result<(Known<PartialObjectMeta<Namespace>>, BTreeSet<String>)> {
+    let (mut known, mut stale) = (HashMap::new(), BTreeSet::new());
     for name in names {
         let found = match api.get_metadata_opt(name).await {
-            Err(kube::Error::Api(status)) if status.is_forbidden() => before.get(name).cloned(),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                stale.insert(name.clone());
+                before.get(name).cloned()
+            }
             answer => answer?,
         };
         if let Some(namespace) = found {
             known.insert(name.clone(), namespace);
         }
     }
-    Ok(known)
+    Ok((known, stale))
 }
 
 /// What changed between two looks.
