@@ -5,6 +5,11 @@ use crate::telemetry::Telemetry;
 use crate::xray::{ANNOTATION, METADATA, USER};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue, Value};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tracewright_xray::segment::RESERVED_NAMESPACES;
+
+/// What would not read back in a namespace that ends at the first dot.
+const IN_NAMESPACE: &AsciiSet = &CONTROLS.add(b'.').add(b'%');
 
 /// No span is active, and `AWS_XRAY_CONTEXT_MISSING=RUNTIME_ERROR` makes that an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +28,9 @@ impl Telemetry {
         self.set_on_active(KeyValue::new(format!("{ANNOTATION}{key}"), value))
     }
 
-    /// Adds metadata, a value that is shown but not indexed. It is the attribute `metadata.<namespace>.<key>` of the span.
+    /// Adds metadata, a value that is shown but not indexed. It is the attribute `metadata.<namespace>.<key>` of the span, with
+    /// dots and percent signs of the namespace percent-encoded. Namespaces that begin with `AWS.` are AWS's own; what is meant
+    /// for one is left out, and logged.
     ///
     /// # Errors
     /// As [`Telemetry::annotate`].
@@ -33,6 +40,13 @@ impl Telemetry {
         key: &str,
         value: impl Into<Value>,
     ) -> Result<(), ContextMissing> {
+        if namespace.starts_with(RESERVED_NAMESPACES) {
+            tracing::error!(
+                "the metadata {key} is left out: the namespace {namespace} is AWS's own"
+            );
+            return Ok(());
+        }
+        let namespace = utf8_percent_encode(namespace, IN_NAMESPACE);
         self.set_on_active(KeyValue::new(format!("{METADATA}{namespace}.{key}"), value))
     }
 

@@ -5,11 +5,12 @@ use crate::ids::XRayIds;
 use crate::logs::{LogQueue, mark_telemetry_thread};
 use crate::metrics::Metrics;
 use crate::otlp::{self, SpanQueue};
+use crate::outgoing::innermost;
 use crate::pipeline::Pipeline;
 use crate::propagation::Propagators;
 use crate::sampler::TwoDecisions;
 use crate::settings::{ContextMissingStrategy, Problem, RemoteSampler, Root, Settings};
-use crate::shutdown::Flusher;
+use crate::shutdown::{Consumer, Flusher};
 use crate::telemetry::Inner;
 use crate::xray::{self, Decider, Emitter, Poller, Recorder};
 use opentelemetry::trace::TracerProvider;
@@ -21,8 +22,12 @@ use std::sync::Arc;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Builds everything and starts the threads.
-pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
+/// What delivers, to be [run](Tasks::run) once there is somebody to hear what it has to say.
+#[must_use]
+pub(crate) struct Tasks(Vec<Task>);
+
+/// Builds everything.
+pub(crate) fn build(settings: Settings, problems: Vec<Problem>) -> (Inner, Tasks) {
     let metrics = Arc::new(Metrics::new(&problems));
     let console = Console::start(std::io::stdout(), std::io::stderr());
     let flusher = Flusher::new();
@@ -35,6 +40,7 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         limits,
         sampler,
         propagators,
+        sdk_disabled,
         xray,
         logs,
         duplicate_http_attributes,
@@ -53,10 +59,11 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         let queue = Arc::new(SpanQueue::new(batching, limits, &metrics));
         let resource = otlp::resource(&resource.attributes);
         let (exported, metrics, flushes) = (
-            Arc::clone(&queue),
+            Consumer::new(&queue),
             Arc::clone(&metrics),
             flusher.subscribe(),
         );
+        let (endpoint_variable, endpoint) = (otlp.endpoint_variable, otlp.endpoint.to_string());
         tasks.push(Box::pin(async move {
             // Reading the system's certificates takes its time, which is this thread's, not the program's.
             match otlp::Client::new(otlp) {
@@ -64,7 +71,13 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
                     otlp::run(exported, client, resource, batching, metrics, flushes).await
                 }
                 Err(error) => {
-                    tracing::error!("the OTLP exporter is off: {error:?}");
+                    let problem = Problem {
+                        variable: endpoint_variable.into(),
+                        value: Some(endpoint),
+                        explanation: format!("{}; the OTLP exporter is off", innermost(&error)),
+                    };
+                    tracing::error!("{problem}");
+                    metrics.config_error(&problem);
                     otlp::discard(exported, batching, metrics, flushes).await;
                 }
             }
@@ -76,7 +89,7 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         let emitter = Arc::new(Emitter::new(&metrics));
         let address = xray.daemon.udp.clone();
         tasks.push(Box::pin(xray::run_emitter(
-            Arc::clone(&emitter),
+            Consumer::new(&emitter),
             address,
             Arc::clone(&metrics),
             flusher.subscribe(),
@@ -97,11 +110,11 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         );
         tasks.push(Box::pin(xray::run_poller(poller, flusher.subscribe())));
     }
+    let rules_sample = matches!(sampler.root, Root::XRay(_));
     let recorder = emitter.map(|emitter| {
-        let follows_flag = matches!(sampler.root, Root::XRay(_));
         Arc::new(Recorder::new(
             Arc::clone(&decider),
-            follows_flag,
+            rules_sample,
             origin,
             emitter,
             &metrics,
@@ -113,7 +126,7 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         let queue = Arc::new(LogQueue::new(&metrics));
         let sink = crate::logs::CloudWatch::new(logs);
         tasks.push(Box::pin(crate::logs::run(
-            Arc::clone(&queue),
+            Consumer::new(&queue),
             sink,
             Arc::clone(&metrics),
             flusher.subscribe(),
@@ -123,15 +136,12 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
     #[cfg(not(feature = "cloudwatch"))]
     let log_queue = logs.and(None::<Arc<LogQueue>>);
 
-    run_tasks(tasks);
-
-    let xray_on = recorder.is_some();
-    let spans_on = xray_on || span_queue.is_some() || console_spans;
+    let spans_on = recorder.is_some() || span_queue.is_some() || console_spans;
     let pipeline = Pipeline {
         otlp: span_queue,
         console: console_spans
             .then(|| SpanLines::new(console.clone(), &resource, limits, &metrics)),
-        xray: recorder,
+        xray: recorder.clone(),
     };
     let span_limits = SpanLimits {
         max_attributes_per_span: limits.attributes,
@@ -142,7 +152,11 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
     };
     let provider = SdkTracerProvider::builder()
         .with_id_generator(XRayIds)
-        .with_sampler(TwoDecisions::new(sampler, Arc::clone(&decider), xray_on))
+        .with_sampler(TwoDecisions::new(
+            sampler,
+            Arc::clone(&decider),
+            recorder.clone(),
+        ))
         .with_span_limits(span_limits)
         .with_resource(
             Resource::builder_empty()
@@ -151,12 +165,13 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         )
         .with_span_processor(pipeline)
         .build();
-    Inner {
+    let inner = Inner {
         server_tracer: provider.tracer_with_scope(crate::scope()),
         provider,
-        propagators: Propagators::new(propagators),
+        propagators: Propagators::new(propagators, sdk_disabled, recorder.clone()),
         decider,
-        xray_on,
+        recorder,
+        rules_sample,
         spans_on,
         context_missing: xray.map_or(ContextMissingStrategy::Log, |xray| xray.context_missing),
         duplicate_http_attributes,
@@ -167,39 +182,43 @@ pub(crate) fn start(settings: Settings, problems: Vec<Problem>) -> Inner {
         metrics,
         problems,
         flusher,
-    }
+    };
+    (inner, Tasks(tasks))
 }
 
-/// Runs the tasks on a thread of their own: they need no runtime of the program's, and outlive it.
-fn run_tasks(tasks: Vec<Task>) {
-    if tasks.is_empty() {
-        return;
-    }
-    let run = || {
-        mark_telemetry_thread();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(4)
-            .on_thread_start(mark_telemetry_thread)
-            .build();
-        match runtime {
-            Ok(runtime) => runtime.block_on(async {
-                let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
-                for task in tasks {
-                    if let Err(error) = task.await {
-                        tracing::error!("a telemetry task ended early: {error}");
-                    }
-                }
-            }),
-            Err(error) => {
-                tracing::error!("telemetry is not delivered: its runtime cannot start: {error}")
-            }
+impl Tasks {
+    /// Runs the tasks on a thread of their own: they need no runtime of the program's, and outlive it.
+    pub(crate) fn run(self) {
+        let Self(tasks) = self;
+        if tasks.is_empty() {
+            return;
         }
-    };
-    if let Err(error) = std::thread::Builder::new()
-        .name("telemetry".into())
-        .spawn(run)
-    {
-        tracing::error!("telemetry is not delivered: its thread cannot start: {error}");
+        let run = || {
+            mark_telemetry_thread();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(4)
+                .on_thread_start(mark_telemetry_thread)
+                .build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(async {
+                    let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
+                    for task in tasks {
+                        if let Err(error) = task.await {
+                            tracing::error!("a telemetry task ended early: {error}");
+                        }
+                    }
+                }),
+                Err(error) => {
+                    tracing::error!("telemetry is not delivered: its runtime cannot start: {error}")
+                }
+            }
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name("telemetry".into())
+            .spawn(run)
+        {
+            tracing::error!("telemetry is not delivered: its thread cannot start: {error}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod actix;
 mod annotations;
 mod assembly;
+mod attributes;
 mod console;
 mod health;
 mod ids;

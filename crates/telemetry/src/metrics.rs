@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     log_rejected: Family<ByExporter, Counter>,
     queue_length: Family<ByExporter, Gauge>,
     last_success: Family<ByExporter, Gauge<f64, AtomicU64>>,
+    config_errors: Family<[(&'static str, String); 1], Counter>,
     /// How many central sampling rules are loaded.
     pub(crate) sampler_rules: Gauge,
     /// 1 while the central rules decide, 0 while the local fallback does.
@@ -52,12 +53,6 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(problems: &[Problem]) -> Self {
         let mut registry = Registry::with_prefix("tracewright_telemetry");
-        let config_errors = Family::<[(&str, String); 1], Counter>::default();
-        for problem in problems {
-            config_errors
-                .get_or_create(&[("variable", problem.variable.clone())])
-                .inc();
-        }
         let metrics = Self {
             exported: Family::default(),
             dropped: Family::default(),
@@ -66,6 +61,7 @@ impl Metrics {
             log_rejected: Family::default(),
             queue_length: Family::default(),
             last_success: Family::default(),
+            config_errors: Family::default(),
             sampler_rules: Gauge::default(),
             sampler_central: Gauge::default(),
             registry: Registry::default(),
@@ -119,12 +115,22 @@ impl Metrics {
         registry.register(
             "config_errors",
             "Variables that could not be obeyed",
-            config_errors,
+            metrics.config_errors.clone(),
         );
+        problems
+            .iter()
+            .for_each(|problem| metrics.config_error(problem));
         Self {
             registry,
             ..metrics
         }
+    }
+
+    /// Counts a variable that could not be obeyed.
+    pub(crate) fn config_error(&self, problem: &Problem) {
+        self.config_errors
+            .get_or_create(&[("variable", problem.variable.clone())])
+            .inc();
     }
 
     /// The counter of delivered spans.

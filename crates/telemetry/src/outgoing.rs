@@ -56,19 +56,22 @@ impl Telemetry {
     }
 
     fn start_call(&self, method: &str, url: &Url) -> Context {
-        let method = known_method(method).unwrap_or("_OTHER");
+        let known = known_method(method);
         let mut attributes = vec![
-            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.request.method", known.unwrap_or("_OTHER")),
             KeyValue::new("url.full", redacted(url)),
         ];
+        if known.is_none() {
+            let original = method.to_owned();
+            attributes.push(KeyValue::new("http.request.method_original", original));
+        }
         if let Some(host) = url.host_str() {
             attributes.push(KeyValue::new("server.address", host.to_owned()));
         }
         if let Some(port) = url.port_or_known_default() {
             attributes.push(KeyValue::new("server.port", i64::from(port)));
         }
-        let name = if method == "_OTHER" { "HTTP" } else { method };
-        let builder = SpanBuilder::from_name(name)
+        let builder = SpanBuilder::from_name(known.unwrap_or("HTTP"))
             .with_kind(SpanKind::Client)
             .with_attributes(attributes);
         let parent = Context::current();
@@ -90,7 +93,8 @@ fn redacted(url: &Url) -> String {
     url.into()
 }
 
-fn innermost(error: &reqwest::Error) -> String {
+/// What an error says without those around it, which repeat the URL.
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut source: &dyn std::error::Error = error;
     while let Some(deeper) = source.source() {
         source = deeper;

@@ -3,6 +3,7 @@
 //! The SDK hands each processor a copy of the span; with a single one nothing is copied, and each exporter turns the span
 //! into its own bytes at once.
 
+use crate::attributes::keep_last;
 use crate::console::SpanLines;
 use crate::otlp::SpanQueue;
 use crate::xray::Recorder;
@@ -27,7 +28,14 @@ impl SpanProcessor for Pipeline {
         }
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        keep_last(&mut span.attributes);
+        for event in &mut span.events.events {
+            keep_last(&mut event.attributes);
+        }
+        for link in &mut span.links.links {
+            keep_last(&mut link.attributes);
+        }
         if span.span_context.is_sampled() {
             if let Some(otlp) = &self.otlp {
                 otlp.push(&span);

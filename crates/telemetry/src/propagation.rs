@@ -5,7 +5,7 @@
 
 use crate::ids::{segment_id, xray_trace_id};
 use crate::settings::Propagator;
-use crate::xray::Decision;
+use crate::xray::{Decision, Recorder};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
@@ -22,6 +22,10 @@ pub(crate) struct Incoming {
     pub(crate) has_traceparent: bool,
 }
 
+/// The caller's span, kept in the extracted context where the SDK is disabled and must not stand between caller and callee.
+#[derive(Debug)]
+struct Caller(SpanContext);
+
 /// All propagators of the process as one.
 #[derive(Debug, Clone)]
 pub(crate) struct Propagators {
@@ -29,10 +33,17 @@ pub(crate) struct Propagators {
     fields: Vec<String>,
     trace_context: TraceContextPropagator,
     baggage: Arc<BaggagePropagator>,
+    sdk_disabled: bool,
+    /// Knows X-Ray's decisions, if X-Ray is on.
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Propagators {
-    pub(crate) fn new(list: Vec<Propagator>) -> Self {
+    pub(crate) fn new(
+        list: Vec<Propagator>,
+        sdk_disabled: bool,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
         let fields = list.iter().flat_map(|propagator| match propagator {
             Propagator::TraceContext => ["traceparent", "tracestate"].as_slice(),
             Propagator::Baggage => &["baggage"],
@@ -43,18 +54,66 @@ impl Propagators {
             trace_context: TraceContextPropagator::new(),
             baggage: Arc::new(BaggagePropagator::new()),
             list,
+            sdk_disabled,
+            recorder,
         }
+    }
+
+    /// The context with the span that a disabled SDK passes on, which starts none itself: the caller's, or none.
+    fn passed_on(context: &Context) -> Context {
+        if context.span().span_context().is_remote() {
+            return context.clone();
+        }
+        let caller = context.get::<Caller>();
+        let caller = caller.map_or(SpanContext::NONE, |caller| caller.0.clone());
+        context.with_remote_span_context(caller)
+    }
+
+    /// `X-Amzn-Trace-Id` for a request made below the active span.
+    fn xray_header(&self, context: &Context) -> Option<TraceHeader> {
+        let span = context.span();
+        let span_context = span.span_context();
+        let root = xray_trace_id(span_context.trace_id())?;
+        let parent = segment_id(span_context.span_id())?;
+        let incoming = context.get::<Incoming>();
+        let sampled = match (&self.recorder, incoming.and_then(|it| it.header.sampled)) {
+            (Some(recorder), _)
+                if !span_context.is_remote() || context.get::<Decision>().is_some() =>
+            {
+                recorder.has_sampled(context)
+            }
+            // Without X-Ray in this process the caller's decision is passed on; without that, OTLP's.
+            (_, Some(Sampled::Yes)) => true,
+            (_, Some(Sampled::No)) => false,
+            _ => span_context.is_sampled(),
+        };
+        Some(TraceHeader {
+            root: Some(root),
+            parent: Some(parent),
+            sampled: Some(if sampled { Sampled::Yes } else { Sampled::No }),
+            data: incoming
+                .map(|incoming| incoming.header.data.clone())
+                .unwrap_or_default(),
+        })
     }
 }
 
 impl TextMapPropagator for Propagators {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let passed_on = self.sdk_disabled.then(|| Self::passed_on(context));
         for propagator in &self.list {
+            let context = match (propagator, &passed_on) {
+                // X-Ray has its own switch.
+                (Propagator::XRay, _) if self.recorder.is_some() => context,
+                // Nobody has decided for OTLP.
+                (Propagator::TraceContext, Some(_)) if is_named_by_xray(context) => continue,
+                (_, passed_on) => passed_on.as_ref().unwrap_or(context),
+            };
             match propagator {
                 Propagator::TraceContext => self.trace_context.inject_context(context, injector),
                 Propagator::Baggage => self.baggage.inject_context(context, injector),
                 Propagator::XRay => {
-                    if let Some(header) = outgoing(context) {
+                    if let Some(header) = self.xray_header(context) {
                         injector.set(header::NAME, header.to_string());
                     }
                 }
@@ -87,10 +146,10 @@ impl TextMapPropagator for Propagators {
                 Propagator::XRay => incoming = read_header(extractor),
             }
         }
-        let Some(header) = incoming else {
-            return context;
-        };
-        if !has_traceparent && let (Some(root), Some(parent)) = (header.root, header.parent) {
+        if let Some(header) = &incoming
+            && !has_traceparent
+            && let (Some(root), Some(parent)) = (header.root, header.parent)
+        {
             let remote = SpanContext::new(
                 TraceId::from_bytes(root.to_bytes()),
                 SpanId::from_bytes(parent.to_bytes()),
@@ -100,10 +159,17 @@ impl TextMapPropagator for Propagators {
             );
             context = context.with_remote_span_context(remote);
         }
-        context.with_value(Incoming {
-            header,
-            has_traceparent,
-        })
+        if self.sdk_disabled && context.span().span_context().is_remote() {
+            let caller = context.span().span_context().clone();
+            context = context.with_value(Caller(caller));
+        }
+        match incoming {
+            Some(header) => context.with_value(Incoming {
+                header,
+                has_traceparent,
+            }),
+            None => context,
+        }
     }
 
     fn fields(&self) -> FieldIter<'_> {
@@ -121,38 +187,11 @@ fn read_header(extractor: &dyn Extractor) -> Option<TraceHeader> {
     }
 }
 
-/// The header for a request made below the active span.
-fn outgoing(context: &Context) -> Option<TraceHeader> {
-    let span = context.span();
-    let span_context = span.span_context();
-    let root = xray_trace_id(span_context.trace_id())?;
-    let parent = segment_id(span_context.span_id())?;
-    let decision = context.get::<Decision>();
-    let incoming = context.get::<Incoming>();
-    let sampled = match (decision, incoming) {
-        (Some(decision), _) => decision.sampled,
-        // Without X-Ray in this process the caller's decision is passed on; without that, OTLP's.
-        (
-            None,
-            Some(Incoming {
-                header:
-                    TraceHeader {
-                        sampled: Some(sampled),
-                        ..
-                    },
-                ..
-            }),
-        ) if *sampled != Sampled::Ask => *sampled == Sampled::Yes,
-        _ => span_context.is_sampled(),
-    };
-    Some(TraceHeader {
-        root: Some(root),
-        parent: Some(parent),
-        sampled: Some(if sampled { Sampled::Yes } else { Sampled::No }),
-        data: incoming
-            .map(|incoming| incoming.header.data.clone())
-            .unwrap_or_default(),
-    })
+/// Whether only X-Ray's header names the trace.
+fn is_named_by_xray(context: &Context) -> bool {
+    context
+        .get::<Incoming>()
+        .is_some_and(|incoming| !incoming.has_traceparent)
 }
 
 #[cfg(test)]
@@ -165,17 +204,21 @@ mod tests {
     const XRAY: &str =
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=x";
 
+    fn propagators(list: &[Propagator]) -> Propagators {
+        Propagators::new(list.to_vec(), false, None)
+    }
+
     fn extract(list: &[Propagator], headers: &[(&str, &str)]) -> Context {
         let headers: HashMap<String, String> = headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
-        Propagators::new(list.to_vec()).extract_with_context(&Context::new(), &headers)
+        propagators(list).extract_with_context(&Context::new(), &headers)
     }
 
     fn inject(list: &[Propagator], context: &Context) -> HashMap<String, String> {
         let mut headers = HashMap::new();
-        Propagators::new(list.to_vec()).inject_context(context, &mut headers);
+        propagators(list).inject_context(context, &mut headers);
         headers
     }
 
@@ -236,6 +279,41 @@ mod tests {
             inject(&list, &asked)[header::NAME].ends_with("Sampled=1"),
             "OTLP's decision"
         );
+    }
+
+    #[test]
+    fn a_disabled_sdk_passes_on_what_came_in() {
+        let list = [Propagator::TraceContext, Propagator::XRay];
+        let propagators = Propagators::new(list.to_vec(), true, None);
+        let passed_on = |headers: &[(&str, &str)]| {
+            let headers: HashMap<String, String> = headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect();
+            let context = propagators.extract_with_context(&Context::new(), &headers);
+            let own = SpanContext::new(
+                context.span().span_context().trace_id(),
+                SpanId::from(7),
+                TraceFlags::default(),
+                false,
+                TraceState::NONE,
+            );
+            let mut headers = HashMap::new();
+            // A span of the process stands between.
+            propagators.inject_context(&context.with_remote_span_context(own), &mut headers);
+            headers
+        };
+        let both = passed_on(&[("traceparent", TRACEPARENT), (header::NAME, XRAY)]);
+        assert_eq!(both["traceparent"], TRACEPARENT);
+        assert_eq!(
+            both[header::NAME],
+            "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=0;Lineage=x"
+        );
+        assert_eq!(
+            passed_on(&[(header::NAME, XRAY)]),
+            HashMap::from([(header::NAME.into(), XRAY.into())])
+        );
+        assert_eq!(passed_on(&[]), HashMap::new());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::propagation::Incoming;
 use crate::settings::{Root, Sampler};
-use crate::xray::{Decider, Decision, RequestFacts};
+use crate::xray::{Decider, Decision, Recorder, RequestFacts};
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{
@@ -15,29 +15,40 @@ use std::sync::Arc;
 pub(crate) struct TwoDecisions {
     sampler: Sampler,
     decider: Arc<Decider>,
-    xray_on: bool,
+    recorder: Option<Arc<Recorder>>,
+}
+
+/// What X-Ray's rules decided on a request for OTLP, kept in its context where X-Ray itself is off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OtlpDecision(pub(crate) bool);
+
+/// Whether nobody has decided for OTLP yet. A remote parent that only X-Ray's header names says nothing about it.
+pub(crate) fn is_undecided(context: &Context) -> bool {
+    let span = context.span();
+    let parent = span.span_context();
+    !parent.is_valid()
+        || (parent.is_remote()
+            && context
+                .get::<Incoming>()
+                .is_some_and(|incoming| !incoming.has_traceparent))
 }
 
 impl TwoDecisions {
-    pub(crate) fn new(sampler: Sampler, decider: Arc<Decider>, xray_on: bool) -> Self {
+    pub(crate) fn new(
+        sampler: Sampler,
+        decider: Arc<Decider>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
         Self {
             sampler,
             decider,
-            xray_on,
+            recorder,
         }
     }
 
     fn is_sampled_for_otlp(&self, context: &Context, trace: TraceId) -> bool {
-        let span = context.span();
-        let parent = span.span_context();
-        // A remote parent that only X-Ray's header names says nothing about OTLP.
-        let is_undecided = !parent.is_valid()
-            || (parent.is_remote()
-                && context
-                    .get::<Incoming>()
-                    .is_some_and(|incoming| !incoming.has_traceparent));
-        if self.sampler.parent_based && !is_undecided {
-            return parent.is_sampled();
+        if self.sampler.parent_based && !is_undecided(context) {
+            return context.span().span_context().is_sampled();
         }
         match &self.sampler.root {
             Root::AlwaysOn => true,
@@ -47,9 +58,10 @@ impl TwoDecisions {
                 let result = ratio.should_sample(None, trace, "", &SpanKind::Internal, &[], &[]);
                 result.decision == SamplingDecision::RecordAndSample
             }
-            Root::XRay(_) => match context.get::<Decision>() {
-                Some(decision) => decision.sampled,
-                None => {
+            Root::XRay(_) => match (context.get::<Decision>(), context.get::<OtlpDecision>()) {
+                (Some(decision), _) => decision.sampled,
+                (None, Some(decision)) => decision.0,
+                (None, None) => {
                     let caller = context
                         .get::<Incoming>()
                         .and_then(|incoming| incoming.header.sampled);
@@ -61,13 +73,14 @@ impl TwoDecisions {
 
     /// Whether X-Ray may want a span that OTLP does not: the root of a sampled or undecided segment, or what is below one.
     fn may_be_sampled_for_xray(&self, context: &Context) -> bool {
-        if !self.xray_on {
+        let Some(recorder) = &self.recorder else {
             return false;
-        }
+        };
         let span = context.span();
         let parent = span.span_context();
         if parent.is_valid() && !parent.is_remote() {
-            return span.is_recording();
+            // A parent that has ended records no more.
+            return span.is_recording() || recorder.has_sampled(context);
         }
         context
             .get::<Decision>()

@@ -6,6 +6,7 @@
 
 use crate::ids::{TraceIdOverride, xray_trace_id};
 use crate::propagation::Incoming;
+use crate::sampler::{self, OtlpDecision};
 use crate::telemetry::Telemetry;
 use crate::xray::{Decision, RequestFacts};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
@@ -82,7 +83,8 @@ impl Telemetry {
                 .root
                 .filter(|_| !has_traceparent && header.parent.is_none());
         }
-        if inner.xray_on {
+        let decides_for_otlp = inner.rules_sample && sampler::is_undecided(&context);
+        if inner.recorder.is_some() || decides_for_otlp {
             let caller = context
                 .get::<Incoming>()
                 .and_then(|incoming| incoming.header.sampled);
@@ -91,7 +93,12 @@ impl Telemetry {
                 method: Some(request.method),
                 path: Some(request.path),
             };
-            context = context.with_value(inner.decider.decide(caller, facts));
+            let decision = inner.decider.decide(caller, facts);
+            context = if inner.recorder.is_some() {
+                context.with_value(decision)
+            } else {
+                context.with_value(OtlpDecision(decision.sampled))
+            };
         }
         let mut builder = SpanBuilder::from_name(request.span_name()).with_kind(SpanKind::Server);
         if inner.spans_on {
@@ -100,7 +107,10 @@ impl Telemetry {
         let _override = root.map(|root| TraceIdOverride::set(TraceId::from_bytes(root.to_bytes())));
         let span = inner.server_tracer.build_with_context(builder, &context);
         let context = context.with_span(span);
-        let answer_header = inner.xray_on.then(|| answer_header(&context, asked));
+        let answer_header = inner
+            .recorder
+            .is_some()
+            .then(|| answer_header(&context, asked));
         ServerSpan {
             context,
             answer_header,
@@ -223,6 +233,10 @@ impl ServerRequest<'_> {
             "http"
         };
         let (address, port) = split_host(self.host);
+        // A socket of both families tells IPv4 clients by IPv6 addresses.
+        let peer = self
+            .peer
+            .map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
         add(
             "http.request.method",
             known_method(self.method).unwrap_or("_OTHER").into(),
@@ -243,12 +257,12 @@ impl ServerRequest<'_> {
             add("server.port", i64::from(port).into());
         }
         add("network.protocol.version", self.protocol_version.into());
-        if let Some(peer) = self.peer {
+        if let Some(peer) = peer {
             add("network.peer.address", peer.ip().to_string().into());
             add("network.peer.port", i64::from(peer.port()).into());
         }
         let forwarded_for = self.forwarded_for.filter(|list| !list.trim().is_empty());
-        match (forwarded_for, self.peer) {
+        match (forwarded_for, peer) {
             (Some(forwarded), _) => {
                 add(
                     "client.address",
@@ -281,7 +295,7 @@ impl ServerRequest<'_> {
             if let Some(port) = port {
                 add("net.host.port", i64::from(port).into());
             }
-            if let Some(peer) = self.peer {
+            if let Some(peer) = peer {
                 add("net.peer.ip", peer.ip().to_string().into());
                 add("net.peer.port", i64::from(peer.port()).into());
             }

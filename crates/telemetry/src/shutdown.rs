@@ -1,9 +1,17 @@
 //! How the tasks of the telemetry thread are told to flush, and by when.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// When `time` from now is over. More time than the clock can count is as good as for ever.
+pub(crate) fn deadline_in(time: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+    let now = Instant::now();
+    now.checked_add(time.min(FOR_EVER)).unwrap_or(now)
+}
 
 /// A request to deliver everything that is waiting.
 #[derive(Debug, Clone)]
@@ -11,14 +19,32 @@ pub(crate) struct Flush {
     pub(crate) deadline: Instant,
     /// Whether the task ends after this.
     pub(crate) closes: bool,
-    done: mpsc::Sender<bool>,
+    /// `None` if nobody waits for an answer.
+    answer: Option<Answer>,
+}
+
+#[derive(Debug, Clone)]
+struct Answer {
+    tasks: Arc<Tasks>,
+    task: usize,
+    round: u64,
 }
 
 impl Flush {
     /// Tells the one who asked; `complete` is false if something was lost or is still waiting.
     pub(crate) fn done(self, complete: bool) {
-        // Whoever asked may have given up.
-        let _ = self.done.send(complete);
+        if let Some(Answer { tasks, task, round }) = self.answer {
+            let mut state = tasks.lock();
+            if self.closes {
+                // It was the last answer: nobody waits for the task to be gone.
+                state.running.retain(|running| *running != task);
+            }
+            // Whoever asked may have given up, and somebody else may be asking now.
+            if state.round == round {
+                state.settle(task, complete);
+                tasks.settled.notify_all();
+            }
+        }
     }
 
     /// What is left of the time.
@@ -29,38 +55,114 @@ impl Flush {
 
 /// A task's end.
 #[derive(Debug, Clone)]
-pub(crate) struct Flushes(watch::Receiver<Option<Flush>>);
+pub(crate) struct Flushes {
+    requests: watch::Receiver<Option<Request>>,
+    task: Arc<Task>,
+}
+
+#[derive(Debug, Clone)]
+struct Request {
+    deadline: Instant,
+    closes: bool,
+    round: u64,
+}
 
 impl Flushes {
     /// Waits for the next request. A [`Flusher`] that is dropped asks to close.
     pub(crate) async fn next(&mut self) -> Flush {
         const UNASKED: Duration = Duration::from_secs(5);
         loop {
-            if self.0.changed().await.is_err() {
-                let (done, _) = mpsc::channel();
+            if self.requests.changed().await.is_err() {
                 return Flush {
-                    deadline: Instant::now() + UNASKED,
+                    deadline: deadline_in(UNASKED),
                     closes: true,
-                    done,
+                    answer: None,
                 };
             }
-            if let Some(flush) = self.0.borrow_and_update().clone() {
-                return flush;
+            if let Some(request) = self.requests.borrow_and_update().clone() {
+                return Flush {
+                    deadline: request.deadline,
+                    closes: request.closes,
+                    answer: Some(Answer {
+                        tasks: Arc::clone(&self.task.tasks),
+                        task: self.task.number,
+                        round: request.round,
+                    }),
+                };
             }
         }
     }
 
-    /// The deadline of the request that is being served.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.0.borrow().as_ref().map(|flush| flush.deadline)
+    /// A view of its own, to which only later requests are news: one that looks does not hide them from the task.
+    pub(crate) fn own_view(&self) -> Self {
+        let mut view = self.clone();
+        view.requests.mark_unchanged();
+        view
+    }
+
+    /// The deadline of the closing request that is being served. Others end nothing.
+    pub(crate) fn closing_deadline(&self) -> Option<Instant> {
+        let request = self.requests.borrow();
+        let closing = request.as_ref().filter(|request| request.closes);
+        closing.map(|request| request.deadline)
+    }
+}
+
+/// One task, until it ends, however it does.
+#[derive(Debug)]
+struct Task {
+    number: usize,
+    tasks: Arc<Tasks>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut state = self.tasks.lock();
+        state.running.retain(|task| *task != self.number);
+        state.settle(self.number, false);
+        self.tasks.settled.notify_all();
+    }
+}
+
+/// Which tasks there are, and which of them owe an answer.
+#[derive(Debug, Default)]
+struct Tasks {
+    state: Mutex<State>,
+    settled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Vec<usize>,
+    /// Those that have not answered the request of this `round`.
+    asked: Vec<usize>,
+    round: u64,
+    /// What those that have answered say.
+    complete: bool,
+}
+
+impl State {
+    fn settle(&mut self, task: usize, complete: bool) {
+        let before = self.asked.len();
+        self.asked.retain(|asked| *asked != task);
+        if self.asked.len() < before {
+            self.complete &= complete;
+        }
+    }
+}
+
+impl Tasks {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The asking end.
 #[derive(Debug)]
 pub(crate) struct Flusher {
-    requests: watch::Sender<Option<Flush>>,
-    tasks: AtomicUsize,
+    requests: watch::Sender<Option<Request>>,
+    tasks: Arc<Tasks>,
+    started: AtomicUsize,
     /// One request at a time.
     asking: Mutex<()>,
 }
@@ -69,38 +171,84 @@ impl Flusher {
     pub(crate) fn new() -> Self {
         Self {
             requests: watch::Sender::new(None),
-            tasks: AtomicUsize::new(0),
+            tasks: Arc::default(),
+            started: AtomicUsize::new(0),
             asking: Mutex::new(()),
         }
     }
 
-    /// For a task, which must answer each request once.
+    /// For a task, which must answer each request once until it ends.
     pub(crate) fn subscribe(&self) -> Flushes {
-        self.tasks.fetch_add(1, Ordering::Relaxed);
-        Flushes(self.requests.subscribe())
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        self.tasks.lock().running.push(number);
+        Flushes {
+            requests: self.requests.subscribe(),
+            task: Arc::new(Task {
+                number,
+                tasks: Arc::clone(&self.tasks),
+            }),
+        }
     }
 
-    /// Asks all tasks and waits for their answers, at most until `deadline`. True if all have delivered everything. Must not
-    /// be called on the telemetry thread.
+    /// Asks all tasks that run and waits for their answers, at most until `deadline`. True if all have delivered everything.
+    /// Must not be called on the telemetry thread.
     pub(crate) fn flush(&self, deadline: Instant, closes: bool) -> bool {
         let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let (done, answers) = mpsc::channel();
-        self.requests.send_replace(Some(Flush {
+        let mut state = self.tasks.lock();
+        state.round += 1;
+        state.complete = true;
+        state.asked = state.running.clone();
+        let request = Request {
             deadline,
             closes,
-            done,
-        }));
+            round: state.round,
+        };
+        drop(state);
+        self.requests.send_replace(Some(request));
         // A task notices the deadline itself; the grace is for its answer.
         const GRACE: Duration = Duration::from_millis(200);
-        let wait = || deadline.saturating_duration_since(Instant::now()) + GRACE;
-        let tasks = self.tasks.load(Ordering::Relaxed);
-        let answered: Vec<bool> = (0..tasks)
-            .map_while(|_| answers.recv_timeout(wait()).ok())
-            .collect();
+        let wait = deadline
+            .saturating_duration_since(Instant::now())
+            .saturating_add(GRACE);
+        let (state, _) = self
+            .tasks
+            .settled
+            .wait_timeout_while(self.tasks.lock(), wait, |state| !state.asked.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
         if !closes {
             self.requests.send_replace(None);
         }
-        answered.len() == tasks && answered.into_iter().all(|complete| complete)
+        state.asked.is_empty() && state.complete
+    }
+}
+
+/// What a task takes from, and others put into.
+pub(crate) trait Close {
+    /// Nobody takes anything any more: what waits and what is still put in is lost, and counted.
+    fn close(&self);
+}
+
+/// A task's end of a queue, which closes it when the task ends, however it does.
+#[derive(Debug)]
+pub(crate) struct Consumer<Q: Close>(Arc<Q>);
+
+impl<Q: Close> Consumer<Q> {
+    pub(crate) fn new(queue: &Arc<Q>) -> Self {
+        Self(Arc::clone(queue))
+    }
+}
+
+impl<Q: Close> Deref for Consumer<Q> {
+    type Target = Q;
+
+    fn deref(&self) -> &Q {
+        &self.0
+    }
+}
+
+impl<Q: Close> Drop for Consumer<Q> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -121,10 +269,7 @@ mod tests {
             tokio::spawn(async move {
                 loop {
                     let flush = flushes.next().await;
-                    assert!(
-                        flushes.deadline().is_some()
-                            && flush.remaining() <= Duration::from_millis(300)
-                    );
+                    assert!(flush.remaining() <= Duration::from_millis(300));
                     flush.done(complete);
                 }
             });
@@ -149,5 +294,43 @@ mod tests {
         let begin = Instant::now();
         tokio::task::block_in_place(|| assert!(!flusher.flush(soon(), true)));
         assert!(begin.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_task_that_has_ended_or_ends_meanwhile_is_not_waited_for() {
+        let flusher = Flusher::new();
+        let (ended, ending) = (flusher.subscribe(), flusher.subscribe());
+        drop(ended.clone());
+        drop(ended);
+        let begin = Instant::now();
+        let far = || deadline_in(Duration::MAX);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while flusher.tasks.lock().asked.is_empty() {
+                    std::thread::yield_now();
+                }
+                drop(ending);
+            });
+            assert!(!flusher.flush(far(), false), "it has not answered");
+        });
+        assert!(flusher.flush(far(), true) && flusher.flush(far(), false));
+        assert!(begin.elapsed() < Duration::from_secs(20));
+    }
+
+    #[tokio::test]
+    async fn a_late_answer_is_none_to_a_later_question() {
+        let flusher = Flusher::new();
+        let mut flushes = flusher.subscribe();
+        assert!(!flusher.flush(Instant::now(), true));
+        let late = flushes.next().await;
+        let again = std::thread::scope(|scope| {
+            let asker = scope.spawn(|| flusher.flush(soon(), false));
+            while flusher.tasks.lock().round < 2 {
+                std::thread::yield_now();
+            }
+            late.done(true);
+            asker.join()
+        });
+        assert!(!again.unwrap());
     }
 }

@@ -1,17 +1,17 @@
 //! The one call: variables in, running telemetry out.
 
-use crate::assembly;
+use crate::assembly::{self, Tasks};
 use crate::console::Console;
 use crate::logs::{LogLayer, LogQueue};
 use crate::metrics::Metrics;
 use crate::propagation::Propagators;
 use crate::settings::{ContextMissingStrategy, Defaults, Problem, Settings};
-use crate::shutdown::Flusher;
-use crate::xray::Decider;
+use crate::shutdown::{Flusher, deadline_in};
+use crate::xray::{Decider, Recorder};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,8 +30,10 @@ pub(crate) struct Inner {
     pub(crate) server_tracer: SdkTracer,
     pub(crate) propagators: Propagators,
     pub(crate) decider: Arc<Decider>,
-    /// Whether segments are recorded.
-    pub(crate) xray_on: bool,
+    /// Records segments, if X-Ray is on.
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    /// Whether X-Ray's rules decide for OTLP too.
+    pub(crate) rules_sample: bool,
     /// Whether spans go anywhere at all.
     pub(crate) spans_on: bool,
     pub(crate) context_missing: ContextMissingStrategy,
@@ -79,7 +81,7 @@ impl Builder {
     /// of `tracing` and `log`. If the process has a subscriber already, that stays; it can take [`Telemetry::layer`] in.
     #[must_use]
     pub fn install(self) -> Telemetry {
-        let telemetry = self.start_silently();
+        let (telemetry, tasks) = self.build();
         let inner = &telemetry.0;
         opentelemetry::global::set_tracer_provider(inner.provider.clone());
         opentelemetry::global::set_text_map_propagator(inner.propagators.clone());
@@ -93,6 +95,7 @@ impl Builder {
                 "the process has a tracing subscriber already: add Telemetry::layer to it"
             );
         }
+        tasks.run();
         telemetry.tell_problems();
         telemetry
     }
@@ -100,12 +103,13 @@ impl Builder {
     /// Starts telemetry without making it the process's.
     #[must_use]
     pub fn start(self) -> Telemetry {
-        let telemetry = self.start_silently();
+        let (telemetry, tasks) = self.build();
+        tasks.run();
         telemetry.tell_problems();
         telemetry
     }
 
-    fn start_silently(self) -> Telemetry {
+    fn build(self) -> (Telemetry, Tasks) {
         let variables = self.variables.unwrap_or_else(|| {
             let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
                 Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -137,7 +141,8 @@ impl Builder {
                         .into(),
             });
         }
-        Telemetry(Arc::new(assembly::start(settings, problems)))
+        let (inner, tasks) = assembly::build(settings, problems);
+        (Telemetry(Arc::new(inner)), tasks)
     }
 }
 
@@ -172,6 +177,7 @@ impl Telemetry {
         LogLayer::new(
             inner.console.clone(),
             inner.log_queue.clone(),
+            inner.recorder.clone(),
             inner.dropped_lines.clone(),
         )
     }
@@ -183,7 +189,7 @@ impl Telemetry {
     }
 
     /// Delivers everything that waits: spans, segments, log events and lines. Returns after `timeout` at the latest; true if
-    /// all of it was delivered. It blocks the thread.
+    /// all of it was delivered. What was not is kept and tried further, as it is without this. It blocks the thread.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.flush_and(timeout, false)
     }
@@ -198,7 +204,7 @@ impl Telemetry {
     }
 
     fn flush_and(&self, timeout: Duration, closes: bool) -> bool {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         let delivered = self.0.flusher.flush(deadline, closes);
         if !delivered {
             tracing::warn!(

@@ -4,7 +4,7 @@ use super::batch::MAX_MESSAGE_BYTES;
 use super::queue::LogQueue;
 use crate::console::{Console, Stream, write_time};
 use crate::ids::xray_trace_id;
-use crate::xray::Decision;
+use crate::xray::{Decision, Recorder};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use prometheus_client::metrics::counter::Counter;
@@ -35,6 +35,8 @@ pub(crate) fn mark_telemetry_thread() {
 pub(crate) struct LogLayer {
     console: Console,
     shipper: Option<Arc<LogQueue>>,
+    /// Knows what X-Ray has, if it is on.
+    recorder: Option<Arc<Recorder>>,
     dropped_lines: Counter,
 }
 
@@ -43,12 +45,22 @@ impl LogLayer {
     pub(crate) fn new(
         console: Console,
         shipper: Option<Arc<LogQueue>>,
+        recorder: Option<Arc<Recorder>>,
         dropped_lines: Counter,
     ) -> Self {
         Self {
             console,
             shipper,
+            recorder,
             dropped_lines,
+        }
+    }
+
+    fn is_sampled_for_xray(&self, context: &Context) -> bool {
+        match (context.get::<Decision>(), &self.recorder) {
+            (Some(decision), _) => decision.sampled,
+            (None, Some(recorder)) => recorder.has_sampled(context),
+            (None, None) => false,
         }
     }
 }
@@ -76,20 +88,16 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             };
             scratch.clear();
             event.record(&mut *scratch);
+            let shipper = self.shipper.as_ref().filter(|_| !IS_TELEMETRY_THREAD.get());
             let (span, sampled_for_xray) = Context::map_current(|context| {
                 let span = context.span().span_context().clone();
-                (
-                    span,
-                    context
-                        .get::<Decision>()
-                        .is_some_and(|decision| decision.sampled),
-                )
+                (span, shipper.is_some() && self.is_sampled_for_xray(context))
             });
             scratch.write_line(now, metadata, &span);
             if !self.console.write(Stream::Logs, &scratch.line) {
                 self.dropped_lines.inc();
             }
-            if let Some(shipper) = self.shipper.as_ref().filter(|_| !IS_TELEMETRY_THREAD.get()) {
+            if let Some(shipper) = shipper {
                 if scratch.message.is_empty() && scratch.json.is_empty() {
                     shipper.push(0, "");
                     return;
@@ -233,10 +241,11 @@ impl Scratch {
 impl Visit for Scratch {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            write!(self.message, "{value:?}").expect(TO_STRING);
+            write_debug(&mut self.message, value);
         } else {
-            let value = format!("{value:?}");
-            self.field(field, &value, format_args!("{value}"));
+            let mut text = String::new();
+            write_debug(&mut text, value);
+            self.field(field, &text, format_args!("{text}"));
         }
     }
 
@@ -262,6 +271,15 @@ impl Visit for Scratch {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.field(field, &value, format_args!("{value}"));
+    }
+}
+
+/// What stands for the rest of a value whose own formatting gives up.
+const UNWRITABLE: &str = "<cannot be written>";
+
+fn write_debug(out: &mut String, value: &dyn Debug) {
+    if write!(out, "{value:?}").is_err() {
+        out.push_str(UNWRITABLE);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ten million random records through queue and batching: every limit kept, and every one of them sent or counted.
 
 use super::batch::{Batches, LogEvent, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, batches};
-use super::queue::{LogQueue, MAX_BYTES, MAX_EVENTS};
+use super::queue::{Load, LogQueue, MAX_BYTES, MAX_EVENTS};
 use crate::metrics::Metrics;
 use fastrand::Rng;
 
@@ -54,8 +54,9 @@ fn batch(random: &mut Rng, records: u64) {
             queue.push(timestamp(random), &long[..long.floor_char_boundary(length)]);
         }
         let taken = queue.take();
-        assert!(taken.len() <= MAX_EVENTS);
-        assert!(taken.iter().map(LogEvent::size).sum::<usize>() <= MAX_BYTES);
+        let load = Load::of(&taken);
+        assert!(load.events <= MAX_EVENTS && load.bytes <= MAX_BYTES);
+        queue.settle(load);
         let result = batches(taken, NOW);
         sent += check(&result);
         too_old += result.too_old;

@@ -1,12 +1,13 @@
 //! The task that ships log events: batches by count, bytes and time, tried again until CloudWatch takes them or they are too old.
 
 use super::batch::{Batches, LogEvent, batches};
-use super::queue::LogQueue;
+use super::queue::{Load, LogQueue};
 use crate::health::Health;
 use crate::metrics::{Exporter, Metrics};
 use crate::random::random;
-use crate::shutdown::Flushes;
+use crate::shutdown::{Close, Consumer, Flush, Flushes, deadline_in};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
@@ -49,43 +50,79 @@ pub(crate) enum PutError {
     Refused(String),
 }
 
-/// Ships what the queue holds until a closing flush.
+/// Ships what the queue holds until a closing flush. Another flush that finds no end in time leaves everything as it is.
 pub(crate) async fn run(
-    queue: Arc<LogQueue>,
+    queue: Consumer<LogQueue>,
     sink: impl LogSink,
     metrics: Arc<Metrics>,
     mut flushes: Flushes,
 ) {
     let shipper = Shipper {
+        queue,
         sink,
         health: Health::new("shipping logs to CloudWatch"),
         metrics,
+        flushes: flushes.clone(),
     };
+    let mut asked: Option<Flush> = None;
+    let mut complete = true;
     loop {
-        let (cause, flush) = tokio::select! {
-            biased;
-            flush = flushes.next() => ("flush", Some(flush)),
-            () = queue.batch_full.notified() => ("full", None),
-            () = sleep(SEND_INTERVAL) => ("interval", None),
+        let cause = if asked.is_some() {
+            "flush"
+        } else {
+            tokio::select! {
+                biased;
+                flush = flushes.next() => {
+                    asked = Some(flush);
+                    "flush"
+                }
+                () = shipper.queue.batch_full.notified() => "full",
+                () = sleep(SEND_INTERVAL) => "interval",
+            }
         };
-        let mut complete = true;
-        let Batches {
-            batches,
-            too_old,
-            too_new,
-        } = batches(queue.take(), now_ms());
-        shipper.metrics.log_dropped("too_old").inc_by(too_old);
-        shipper.metrics.log_dropped("too_new").inc_by(too_new);
-        for batch in batches {
-            complete &= shipper.ship(batch, cause, &flushes).await;
+        let mut shipping = pin!(shipper.ship_all(cause));
+        let mut came_late = false;
+        loop {
+            let is_closing = asked.as_ref().is_some_and(|flush| flush.closes);
+            let time_left = asked.as_ref().map_or(MAX_RETRY_TIME, Flush::remaining);
+            tokio::select! {
+                biased;
+                shipped = &mut shipping => {
+                    complete &= shipped;
+                    break;
+                }
+                flush = flushes.next(), if !is_closing => {
+                    asked = Some(flush);
+                    came_late = true;
+                    complete = true;
+                }
+                () = sleep(time_left), if asked.is_some() => {
+                    came_late = false;
+                    if is_closing {
+                        complete = false;
+                        break;
+                    }
+                    if let Some(flush) = asked.take() {
+                        flush.done(false);
+                    }
+                }
+            }
         }
-        if let Some(flush) = flush {
+        if came_late {
+            // What was logged since the shipping began is asked for too.
+            continue;
+        }
+        if let Some(flush) = asked.take() {
             let closes = flush.closes;
-            flush.done(complete && too_old + too_new == 0);
+            if closes {
+                shipper.queue.close();
+            }
+            flush.done(complete);
             if closes {
                 return;
             }
         }
+        complete = true;
     }
 }
 
@@ -97,16 +134,43 @@ fn now_ms() -> i64 {
 }
 
 struct Shipper<S> {
+    queue: Consumer<LogQueue>,
     sink: S,
     health: Health,
     metrics: Arc<Metrics>,
+    flushes: Flushes,
 }
 
 impl<S: LogSink> Shipper<S> {
+    /// Ships what waits now; true if CloudWatch took all of it.
+    async fn ship_all(&self, cause: &'static str) -> bool {
+        let taken = self.queue.take();
+        let mut outside = Load::of(&taken);
+        let Batches {
+            batches,
+            too_old,
+            too_new,
+        } = batches(taken, now_ms());
+        for batch in &batches {
+            let Load { events, bytes } = Load::of(batch);
+            outside.events -= events;
+            outside.bytes -= bytes;
+        }
+        self.queue.settle(outside);
+        self.metrics.log_dropped("too_old").inc_by(too_old);
+        self.metrics.log_dropped("too_new").inc_by(too_new);
+        let mut complete = too_old + too_new == 0;
+        for batch in batches {
+            complete &= self.ship(&batch, cause).await;
+            self.queue.settle(Load::of(&batch));
+        }
+        complete
+    }
+
     /// Ships one batch; true if CloudWatch took all of it.
-    async fn ship(&self, batch: Vec<LogEvent>, cause: &'static str, flushes: &Flushes) -> bool {
+    async fn ship(&self, batch: &[LogEvent], cause: &'static str) -> bool {
         let events = batch.len() as u64;
-        match self.put_until_settled(&batch, flushes).await {
+        match self.put_until_settled(batch).await {
             Ok(rejected) => {
                 let Rejected {
                     too_new,
@@ -143,21 +207,16 @@ impl<S: LogSink> Shipper<S> {
         }
     }
 
-    /// Tries until the batch is taken or refused, or the time is over, which a flush may shorten. The error is the cause to be
-    /// counted.
-    async fn put_until_settled(
-        &self,
-        batch: &[LogEvent],
-        flushes: &Flushes,
-    ) -> Result<Rejected, &'static str> {
-        let latest = Instant::now() + MAX_RETRY_TIME;
+    /// Tries until the batch is taken or refused, or the time is over, which a closing flush may shorten. The error is the
+    /// cause to be counted.
+    async fn put_until_settled(&self, batch: &[LogEvent]) -> Result<Rejected, &'static str> {
+        let latest = deadline_in(MAX_RETRY_TIME);
         let mut backoff = FIRST_BACKOFF;
         let mut may_create = true;
-        // Its own view: a flush that comes in between is still news to the task's loop, which answers it.
-        let mut flushes = flushes.clone();
+        let mut flushes = self.flushes.own_view();
         loop {
             let deadline = flushes
-                .deadline()
+                .closing_deadline()
                 .map_or(latest, |deadline| deadline.min(latest));
             let time_left = deadline.saturating_duration_since(Instant::now());
             let mut attempt = timeout(time_left, self.sink.put(batch)).await;
@@ -182,7 +241,7 @@ impl<S: LogSink> Shipper<S> {
                 Err(_) => self.health.bad(&"no answer in time"),
             }
             let wait = backoff.mul_f64(0.75 + 0.5 * random::<f64>());
-            if Instant::now() + wait >= deadline {
+            if wait >= deadline.saturating_duration_since(Instant::now()) {
                 return Err(if deadline < latest {
                     "shutdown"
                 } else {

@@ -4,7 +4,7 @@ use super::encode::{self, PartialSuccess};
 use crate::settings::{Compression, Otlp};
 use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Certificate, Response, StatusCode, Url};
 use std::io::Write;
 use std::time::Duration;
 
@@ -83,21 +83,29 @@ impl Client {
         if settings.compression == Compression::Gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let mut builder = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!(
-                "OTel-OTLP-Exporter-Rust/",
-                env!("CARGO_PKG_VERSION")
-            ))
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(certificates) = settings.certificates {
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(identity) = settings.identity {
-            builder = builder.identity(identity);
-        }
+        let build = |certificates: Option<Vec<Certificate>>| {
+            let mut builder = reqwest::Client::builder()
+                .default_headers(headers.clone())
+                .user_agent(concat!(
+                    "OTel-OTLP-Exporter-Rust/",
+                    env!("CARGO_PKG_VERSION")
+                ))
+                .redirect(reqwest::redirect::Policy::none());
+            if let Some(certificates) = certificates {
+                builder = builder.tls_certs_only(certificates);
+            }
+            if let Some(identity) = settings.identity.clone() {
+                builder = builder.identity(identity);
+            }
+            builder.build()
+        };
+        let http = match build(settings.certificates) {
+            // Only a proxy would need the system's certificates.
+            Err(_) if settings.endpoint.scheme() == "http" => build(Some(Vec::new()))?,
+            built => built?,
+        };
         Ok(Self {
-            http: builder.build()?,
+            http,
             endpoint: settings.endpoint,
             timeout: settings.timeout,
             compression: settings.compression,

@@ -7,6 +7,7 @@
 use super::protobuf::{
     Content, Members, bytes, chosen_bytes, chosen_number, fixed32, fixed64, length, message, number,
 };
+use crate::attributes::keep_last;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
@@ -82,9 +83,9 @@ pub(crate) fn request(resource: &[u8], scopes: &[(InstrumentationScope, Vec<u8>)
         message(&mut head, 1, |out| {
             bytes(out, 1, scope.name().as_bytes());
             bytes(out, 2, scope.version().unwrap_or_default().as_bytes());
-            for attribute in scope.attributes() {
-                attributes(out, 3, std::slice::from_ref(attribute), None);
-            }
+            let mut of_scope: Vec<KeyValue> = scope.attributes().cloned().collect();
+            keep_last(&mut of_scope);
+            attributes(out, 3, &of_scope, None);
         });
         let mut tail = Vec::new();
         bytes(

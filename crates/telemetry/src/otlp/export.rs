@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::metrics::{Exporter, Metrics};
 use crate::random::random;
 use crate::settings::Batching;
-use crate::shutdown::{Flush, Flushes};
+use crate::shutdown::{Close, Consumer, Flush, Flushes, deadline_in};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -20,7 +20,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// Exports what the queue holds until a closing flush.
 pub(crate) async fn run(
-    queue: Arc<SpanQueue>,
+    queue: Consumer<SpanQueue>,
     client: Client,
     resource: Vec<u8>,
     batching: Batching,
@@ -69,7 +69,7 @@ pub(crate) async fn run(
 
 /// Takes what nobody can export, so that it is counted, until a closing flush.
 pub(crate) async fn discard(
-    queue: Arc<SpanQueue>,
+    queue: Consumer<SpanQueue>,
     batching: Batching,
     metrics: Arc<Metrics>,
     mut flushes: Flushes,
@@ -94,7 +94,7 @@ pub(crate) async fn discard(
     }
 }
 
-/// Exports everything, at most until the deadline, and answers the request.
+/// Exports everything, at most until the deadline, and answers the request. What is left goes on if the task does.
 async fn export_all(
     queue: &SpanQueue,
     exporter: &Arc<Export>,
@@ -104,21 +104,26 @@ async fn export_all(
 ) {
     let deadline = flush.deadline.into();
     let mut complete = true;
-    while let Some(batch) = queue.take(true) {
-        while exports.len() >= concurrent {
-            match timeout_at(deadline, exports.join_next()).await {
-                Ok(delivered) => complete &= matches!(delivered, None | Some(Ok(true))),
-                Err(_) => exports.abort_all(),
+    loop {
+        while exports.len() < concurrent
+            && let Some(batch) = queue.take(true)
+        {
+            exports.spawn(exporter.clone().deliver(batch));
+        }
+        match timeout_at(deadline, exports.join_next()).await {
+            Ok(None) => break,
+            Ok(Some(delivered)) => complete &= matches!(delivered, Ok(true)),
+            Err(_) => {
+                complete = false;
+                break;
             }
         }
-        exports.spawn(exporter.clone().deliver(batch));
     }
-    while let Ok(Some(delivered)) = timeout_at(deadline, exports.join_next()).await {
-        complete &= matches!(delivered, Ok(true));
+    if flush.closes {
+        // What is still under way is lost with its task, which counts it.
+        exports.shutdown().await;
+        queue.close();
     }
-    // What is still under way is lost with its task, which counts it.
-    complete &= exports.is_empty();
-    exports.shutdown().await;
     flush.done(complete);
 }
 
@@ -202,14 +207,14 @@ impl Export {
         }
     }
 
-    /// Posts a body until it is accepted, refused, or the time is over, which a flush may shorten.
+    /// Posts a body until it is accepted, refused, or the time is over, which the end of the task may shorten.
     async fn post_until_settled(&self, body: Vec<u8>) -> Result<encode::PartialSuccess, SendError> {
-        let latest = Instant::now() + self.timeout;
-        let mut flushes = self.flushes.clone();
+        let latest = deadline_in(self.timeout);
+        let mut flushes = self.flushes.own_view();
         let mut backoff = FIRST_BACKOFF;
         loop {
             let deadline = flushes
-                .deadline()
+                .closing_deadline()
                 .map_or(latest, |deadline| deadline.min(latest));
             let time_left = deadline.saturating_duration_since(Instant::now());
             let error = match self.client.post(body.clone(), time_left).await {
@@ -218,10 +223,11 @@ impl Export {
             };
             self.health.bad(&error);
             // Exporters that failed together shall not come back together.
+            let own_wait = backoff.mul_f64(0.75 + 0.5 * random::<f64>());
             let wait = error
                 .retry_after()
-                .unwrap_or_else(|| backoff.mul_f64(0.75 + 0.5 * random::<f64>()));
-            if !error.is_retryable() || Instant::now() + wait >= deadline {
+                .map_or(own_wait, |asked| asked.max(own_wait));
+            if !error.is_retryable() || wait >= deadline.saturating_duration_since(Instant::now()) {
                 return Err(error);
             }
             tokio::select! {

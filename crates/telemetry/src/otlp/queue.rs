@@ -3,6 +3,7 @@
 use super::encode;
 use crate::metrics::{Exporter, Metrics};
 use crate::settings::{Batching, Limits};
+use crate::shutdown::Close;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::trace::SpanData;
 use prometheus_client::metrics::counter::Counter;
@@ -39,6 +40,7 @@ pub(crate) struct SpanQueue {
     batching: Batching,
     value_chars: Option<usize>,
     dropped: Counter,
+    shut_down: Counter,
     length: Gauge,
 }
 
@@ -47,6 +49,8 @@ struct Waiting {
     full: VecDeque<Batch>,
     open: Batch,
     spans: usize,
+    /// Nobody takes anything any more.
+    closed: bool,
 }
 
 thread_local! {
@@ -62,6 +66,7 @@ impl SpanQueue {
             batching,
             value_chars: limits.value_chars,
             dropped: metrics.dropped(Exporter::Otlp, "queue_full"),
+            shut_down: metrics.dropped(Exporter::Otlp, "shutdown"),
             length: metrics.queue("otlp"),
         }
     }
@@ -75,6 +80,10 @@ impl SpanQueue {
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if waiting.spans >= self.batching.queue_spans {
                     self.dropped.inc();
+                    return;
+                }
+                if waiting.closed {
+                    self.shut_down.inc();
                     return;
                 }
                 waiting.spans += 1;
@@ -104,6 +113,18 @@ impl SpanQueue {
         waiting.spans -= batch.spans;
         self.length.set(waiting.spans as i64);
         Some(batch)
+    }
+}
+
+impl Close for SpanQueue {
+    fn close(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shut_down.inc_by(waiting.spans as u64);
+        self.length.set(0);
+        *waiting = Waiting {
+            closed: true,
+            ..Waiting::default()
+        };
     }
 }
 
@@ -184,5 +205,19 @@ mod tests {
             .sum();
         assert_eq!(spans, 5);
         assert_eq!(metrics.queue("otlp").get(), 0);
+    }
+
+    #[test]
+    fn what_waits_or_comes_when_nobody_takes_it_any_more_is_counted() {
+        let metrics = Metrics::new(&[]);
+        let queue = queue(&metrics);
+        for _ in 0..3 {
+            queue.push(&span("a"));
+        }
+        queue.close();
+        queue.push(&span("a"));
+        assert_eq!(metrics.dropped(Exporter::Otlp, "shutdown").get(), 4);
+        assert_eq!(metrics.queue("otlp").get(), 0);
+        assert!(queue.take(true).is_none());
     }
 }

@@ -26,6 +26,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// No wait is longer, in milliseconds: a day.
+const LONGEST: u64 = 86_400_000;
+
 /// The variables of a process, and what was found wrong with them.
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
@@ -66,6 +69,20 @@ impl Environment {
         )
     }
 
+    /// As [`Environment::first`], for a value out of a set. Case does not count.
+    pub(super) fn choice<'n>(&self, names: &[&'n str]) -> Option<(&'n str, String)> {
+        let (name, value) = self.first(names)?;
+        Some((name, value.to_ascii_lowercase()))
+    }
+
+    /// As [`Environment::list`], for values out of a set. Case does not count.
+    pub(super) fn choices(&self, name: &str) -> Option<Vec<String>> {
+        let mut list = self.list(name)?;
+        list.iter_mut()
+            .for_each(|entry| entry.make_ascii_lowercase());
+        Some(list)
+    }
+
     /// A number within `range`. What is none is reported, and `default` holds.
     pub(super) fn number(
         &mut self,
@@ -90,14 +107,17 @@ impl Environment {
         }
     }
 
-    /// A time in milliseconds, as [`Environment::number`].
-    pub(super) fn milliseconds(
-        &mut self,
-        names: &[&str],
-        default: u64,
-        range: RangeInclusive<u64>,
-    ) -> Duration {
-        Duration::from_millis(self.number(names, default, range))
+    /// A time in milliseconds, at most [`LONGEST`], as [`Environment::number`].
+    pub(super) fn milliseconds(&mut self, names: &[&str], default: u64) -> Duration {
+        Duration::from_millis(self.number(names, default, 0..=LONGEST))
+    }
+
+    /// As [`Environment::milliseconds`], where 0 means no limit: then [`LONGEST`] is it.
+    pub(super) fn timeout(&mut self, names: &[&str], default: u64) -> Duration {
+        match self.milliseconds(names, default) {
+            Duration::ZERO => Duration::from_millis(LONGEST),
+            limit => limit,
+        }
     }
 
     /// OpenTelemetry's booleans: only `true`, in any case, is true.
@@ -145,15 +165,19 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, &str> {
     entries
         .map(|entry| {
             let (key, value) = entry.split_once('=').ok_or(entry)?;
-            let value = percent_decode_str(value.trim())
-                .decode_utf8()
-                .map_err(|_| entry)?;
+            let value = decoded(value.trim()).ok_or(entry)?;
             match key.trim() {
                 "" => Err(entry),
-                key => Ok((key.to_owned(), value.into_owned())),
+                key => Ok((key.to_owned(), value)),
             }
         })
         .collect()
+}
+
+/// The text without its percent-encoding, if that gives a text.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    Some(text.into_owned())
 }
 
 #[cfg(test)]

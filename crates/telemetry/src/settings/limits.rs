@@ -17,6 +17,8 @@ pub(crate) struct Batching {
 impl Batching {
     /// More than this many spans are not kept in memory, whatever the variable says.
     const MAX_QUEUE: u64 = 1_000_000;
+    /// A delay of nothing would leave the thread no pause.
+    const MIN_DELAY: Duration = Duration::from_millis(1);
 
     pub(super) fn read(env: &mut Environment) -> Self {
         let queue = env.number(&["OTEL_BSP_MAX_QUEUE_SIZE"], 2_048, 1..=Self::MAX_QUEUE);
@@ -33,8 +35,10 @@ impl Batching {
             batch = queue;
         }
         Self {
-            delay: env.milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"], 5_000, 1..=86_400_000),
-            export_timeout: env.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"], 30_000, 1..=86_400_000),
+            delay: env
+                .milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"], 5_000)
+                .max(Self::MIN_DELAY),
+            export_timeout: env.timeout(&["OTEL_BSP_EXPORT_TIMEOUT"], 30_000),
             queue_spans: queue as usize,
             batch_spans: batch as usize,
             concurrent_exports: env.number(&["OTEL_BSP_MAX_CONCURRENT_EXPORTS"], 1, 1..=64)

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) sampler: Sampler,
     pub(crate) propagators: Vec<Propagator>,
+    /// Spans are off, and the caller's context is passed on as it is.
+    pub(crate) sdk_disabled: bool,
     pub(crate) xray: Option<XRay>,
     pub(crate) logs: Option<LogShipping>,
     /// Old and stable names of HTTP attributes, or only the stable ones.
@@ -80,6 +82,7 @@ impl Settings {
                 Sampler::read(env, xray.as_ref())
             },
             propagators: Propagator::read(env, xray.is_some()),
+            sdk_disabled: disabled,
             xray,
             logs: LogShipping::read(env, &resource),
             duplicate_http_attributes: read_semantic_conventions(env),
@@ -104,7 +107,7 @@ impl Exporters {
             otlp: false,
             console: false,
         };
-        let Some(list) = env.list(name) else {
+        let Some(list) = env.choices(name) else {
             return Self {
                 otlp: true,
                 ..exporters
@@ -138,8 +141,8 @@ fn read_semantic_conventions(env: &mut Environment) -> bool {
 /// `RUST_LOG` says what the program logs; `OTEL_LOG_LEVEL` what this library says of itself.
 fn read_log_filter(env: &mut Environment, default: &str) -> String {
     let mut filter = env.text("RUST_LOG").unwrap_or_else(|| default.into());
-    if let Some(level) = env.text("OTEL_LOG_LEVEL") {
-        match level.to_ascii_lowercase().as_str() {
+    if let Some((_, level)) = env.choice(&["OTEL_LOG_LEVEL"]) {
+        match level.as_str() {
             "none" => filter.push_str(",tracewright_telemetry=off"),
             level @ ("error" | "warn" | "info" | "debug" | "trace") => {
                 filter.push_str(&format!(",tracewright_telemetry={level}"));
@@ -168,7 +171,7 @@ fn refuse_the_rest(env: &mut Environment) {
         ),
     ] {
         if env
-            .list(name)
+            .choices(name)
             .is_some_and(|list| list.iter().any(|entry| !accepted.contains(&entry.as_str())))
         {
             env.refuse(name, instead);

@@ -1,8 +1,9 @@
 //! `OTEL_EXPORTER_OTLP_*`, of which the forms with `_TRACES` win.
 
 use super::environment::{Environment, pairs};
+use crate::outgoing::innermost;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Identity, Url};
+use reqwest::{Certificate, ClientBuilder, Identity, Url};
 use std::time::Duration;
 use tracewright_xray::contract::variable;
 
@@ -11,6 +12,8 @@ use tracewright_xray::contract::variable;
 pub(crate) struct Otlp {
     /// Where spans are posted to.
     pub(crate) endpoint: Url,
+    /// Which variable says so, or would.
+    pub(crate) endpoint_variable: &'static str,
     pub(crate) headers: HeaderMap,
     /// Of one request.
     pub(crate) timeout: Duration,
@@ -39,17 +42,18 @@ impl Otlp {
         let compression = read_compression(env);
         let certificates = read_certificates(env);
         let identity = read_identity(env);
-        let timeout = env.milliseconds(
+        let timeout = env.timeout(
             &[
                 "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
                 "OTEL_EXPORTER_OTLP_TIMEOUT",
             ],
             10_000,
-            1..=86_400_000,
         );
         protocol?;
+        let (endpoint_variable, endpoint) = endpoint?;
         Some(Self {
-            endpoint: endpoint?,
+            endpoint,
+            endpoint_variable,
             headers: headers?,
             timeout,
             compression: compression?,
@@ -64,7 +68,7 @@ fn read_protocol(env: &mut Environment) -> Option<()> {
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
         variable::OTEL_EXPORTER_OTLP_PROTOCOL,
     ];
-    match env.first(&names) {
+    match env.choice(&names) {
         None => Some(()),
         Some((_, value)) if value == "http/protobuf" => Some(()),
         Some((name, _)) => {
@@ -77,7 +81,7 @@ fn read_protocol(env: &mut Environment) -> Option<()> {
     }
 }
 
-fn read_endpoint(env: &mut Environment) -> Option<Url> {
+fn read_endpoint(env: &mut Environment) -> Option<(&'static str, Url)> {
     let (name, text, is_base) = match env.first(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]) {
         Some((name, text)) => (name, text, false),
         None => {
@@ -104,7 +108,7 @@ fn read_endpoint(env: &mut Environment) -> Option<Url> {
         let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
         url.set_path(&path);
     }
-    Some(url)
+    Some((name, url))
 }
 
 fn read_headers(env: &mut Environment) -> Option<HeaderMap> {
@@ -153,7 +157,7 @@ fn read_compression(env: &mut Environment) -> Option<Compression> {
         "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
         variable::OTEL_EXPORTER_OTLP_COMPRESSION,
     ];
-    match env.first(&names) {
+    match env.choice(&names) {
         None => Some(Compression::None),
         Some((_, value)) if value == "none" => Some(Compression::None),
         Some((_, value)) if value == "gzip" => Some(Compression::Gzip),
@@ -186,13 +190,26 @@ fn read_certificates(env: &mut Environment) -> Option<Option<Vec<Certificate>>> 
     let Some((name, pem)) = read_file(env, names)? else {
         return Some(None);
     };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Some(Some(certificates)),
-        _ => {
-            env.refuse(name, format!("the file holds no certificate in PEM; {OFF}"));
-            None
-        }
-    }
+    let reason = match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if certificates.is_empty() => "there is none in PEM".to_owned(),
+        Ok(certificates) => match unusable(|client| client.tls_certs_only(certificates.clone())) {
+            Some(reason) => reason,
+            None => return Some(Some(certificates)),
+        },
+        Err(error) => innermost(&error),
+    };
+    env.refuse(
+        name,
+        format!("the file holds no usable certificates: {reason}; {OFF}"),
+    );
+    None
+}
+
+/// Why a client cannot be made with these files: only that looks into them.
+fn unusable(files: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Option<String> {
+    // Without the system's certificates, which take time to read.
+    let client = reqwest::Client::builder().tls_certs_only([]);
+    files(client).build().err().map(|error| innermost(&error))
 }
 
 fn read_identity(env: &mut Environment) -> Option<Option<Identity>> {
@@ -206,17 +223,23 @@ fn read_identity(env: &mut Environment) -> Option<Option<Identity>> {
     ];
     match (read_file(env, CERTIFICATE)?, read_file(env, KEY)?) {
         (None, None) => Some(None),
-        (Some((name, mut pem)), Some((_, key))) => {
+        (Some((name, mut pem)), Some((key_name, key))) => {
             pem.push(b'\n');
             pem.extend(key);
-            let identity = Identity::from_pem(&pem).ok();
-            if identity.is_none() {
-                env.refuse(
-                    name,
-                    format!("certificate and key do not make an identity in PEM; {OFF}"),
-                );
-            }
-            identity.map(Some)
+            let reason = match Identity::from_pem(&pem) {
+                Ok(identity) => match unusable(|client| client.identity(identity.clone())) {
+                    Some(reason) => reason,
+                    None => return Some(Some(identity)),
+                },
+                Err(error) => innermost(&error),
+            };
+            env.refuse(
+                name,
+                format!(
+                    "certificate and key ({key_name}) do not make an identity: {reason}; {OFF}"
+                ),
+            );
+            None
         }
         (Some((name, _)), None) => {
             env.refuse(name, format!("{} must be set too; {OFF}", KEY[1]));

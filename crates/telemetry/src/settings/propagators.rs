@@ -16,7 +16,7 @@ impl Propagator {
     /// and `xray` too while X-Ray is on, because the X-Ray SDKs always obey their header.
     pub(super) fn read(env: &mut Environment, xray_on: bool) -> Vec<Self> {
         let name = variable::OTEL_PROPAGATORS;
-        let Some(list) = env.list(name) else {
+        let Some(list) = env.choices(name) else {
             let mut default = vec![Self::TraceContext, Self::Baggage];
             default.extend(xray_on.then_some(Self::XRay));
             return default;

@@ -1,6 +1,6 @@
 //! `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
 
-use super::environment::{Environment, pairs};
+use super::environment::{Environment, decoded, pairs};
 use opentelemetry::KeyValue;
 use tracewright_xray::contract::variable;
 
@@ -16,7 +16,7 @@ impl Resource {
     pub(super) fn read(env: &mut Environment, default_name: Option<&str>) -> Self {
         let name = variable::OTEL_RESOURCE_ATTRIBUTES;
         let text = env.text(name).unwrap_or_default();
-        let mut attributes = match pairs(&text) {
+        let mut attributes = match encoded_pairs(&text) {
             Ok(pairs) => pairs,
             Err(entry) => {
                 // OpenTelemetry: "In case of any error … the entire environment variable value SHOULD be discarded".
@@ -67,6 +67,17 @@ impl Resource {
             .find(|attribute| attribute.key.as_str() == key)?;
         Some(found.value.as_str().into_owned()).filter(|value| !value.is_empty())
     }
+}
+
+/// Pairs of which the keys are percent-encoded too, or the first that is none.
+fn encoded_pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    let pairs = pairs(text)?.into_iter();
+    pairs
+        .map(|(key, value)| match decoded(&key) {
+            Some(key) => Ok((key, value)),
+            None => Err(key),
+        })
+        .collect()
 }
 
 /// The version of the OpenTelemetry SDK below this library.

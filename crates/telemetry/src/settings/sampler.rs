@@ -37,6 +37,8 @@ impl RemoteSampler {
     pub(crate) const POLLING_INTERVAL: Duration = Duration::from_secs(300);
     /// Shorter intervals are not obeyed.
     const MIN_POLLING_INTERVAL: Duration = Duration::from_secs(10);
+    /// Longer ones are refused.
+    const MAX_POLLING_INTERVAL: Duration = Duration::from_secs(86_400);
     /// OpenTelemetry's X-Ray samplers' default.
     const ENDPOINT: &str = "http://127.0.0.1:2000";
 
@@ -67,22 +69,21 @@ impl RemoteSampler {
                 {
                     remote.endpoint = value.trim_end_matches('/').to_owned();
                 }
-                "polling_interval" if value.parse::<u64>().is_ok() => {
-                    let seconds = Duration::from_secs(value.parse().unwrap_or_default());
+                "polling_interval" => match value.parse().map(Duration::from_secs) {
+                    Ok(interval) if interval > Self::MAX_POLLING_INTERVAL => {
+                        env.refuse(name, "polling_interval is at most a day, 86400; 300 holds")
+                    }
                     // As OpenTelemetry's X-Ray samplers do.
-                    remote.polling_interval = if seconds < Self::MIN_POLLING_INTERVAL {
-                        Self::POLLING_INTERVAL
-                    } else {
-                        seconds
-                    };
-                }
+                    Ok(interval) if interval < Self::MIN_POLLING_INTERVAL => {}
+                    Ok(interval) => remote.polling_interval = interval,
+                    Err(_) => {
+                        env.refuse(name, "polling_interval is a number of seconds; 300 holds")
+                    }
+                },
                 "endpoint" => env.refuse(
                     name,
                     format!("the endpoint is an http URL; {} holds", remote.endpoint),
                 ),
-                "polling_interval" => {
-                    env.refuse(name, "polling_interval is a number of seconds; 300 holds")
-                }
                 other => env.refuse(name, format!("the sampler xray has no argument {other}")),
             }
         }
@@ -104,7 +105,7 @@ impl Sampler {
 
     pub(super) fn read(env: &mut Environment, xray: Option<&XRay>) -> Self {
         let name = variable::OTEL_TRACES_SAMPLER;
-        let Some(text) = env.text(name) else {
+        let Some((_, text)) = env.choice(&[name]) else {
             return Self::DEFAULT;
         };
         let (parent_based, root) = match text.strip_prefix("parentbased_") {

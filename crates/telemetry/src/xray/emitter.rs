@@ -8,7 +8,7 @@
 use crate::health::Health;
 use crate::metrics::{Exporter, Metrics};
 use crate::settings::Address;
-use crate::shutdown::{Flush, Flushes};
+use crate::shutdown::{Close, Consumer, Flush, Flushes};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::VecDeque;
@@ -62,6 +62,7 @@ pub(crate) struct Emitter {
     /// Told when the receiver did not answer a poll.
     pub(super) receiver_may_have_moved: Notify,
     full: Counter,
+    shut_down: Counter,
     length: Gauge,
 }
 
@@ -69,6 +70,8 @@ pub(crate) struct Emitter {
 struct Waiting {
     documents: VecDeque<Document>,
     bytes: usize,
+    /// Nobody sends anything any more.
+    closed: bool,
 }
 
 impl Emitter {
@@ -78,6 +81,7 @@ impl Emitter {
             arrived: Notify::new(),
             receiver_may_have_moved: Notify::new(),
             full: metrics.dropped(Exporter::XRay, "queue_full"),
+            shut_down: metrics.dropped(Exporter::XRay, "shutdown"),
             length: metrics.queue("xray"),
         }
     }
@@ -90,6 +94,10 @@ impl Emitter {
                 || waiting.bytes + document.json.len() > MAX_BYTES
             {
                 self.full.inc_by(document.entities as u64);
+                return;
+            }
+            if waiting.closed {
+                self.shut_down.inc_by(document.entities as u64);
                 return;
             }
             let was_empty = waiting.documents.is_empty();
@@ -139,16 +147,29 @@ impl Emitter {
     }
 }
 
+impl Close for Emitter {
+    fn close(&self) {
+        let mut waiting = self.lock();
+        let entities = waiting.documents.iter().map(|document| document.entities);
+        self.shut_down.inc_by(entities.sum::<usize>() as u64);
+        self.length.set(0);
+        *waiting = Waiting {
+            closed: true,
+            ..Waiting::default()
+        };
+    }
+}
+
 /// Sends what is queued until a closing flush.
 pub(crate) async fn run(
-    emitter: Arc<Emitter>,
+    emitter: Consumer<Emitter>,
     address: impl Resolve,
     metrics: Arc<Metrics>,
     mut flushes: Flushes,
 ) {
     let mut sender = Sender {
         exported: metrics.exported(Exporter::XRay),
-        emitter: Arc::clone(&emitter),
+        emitter,
         address,
         connection: None,
         attempt: 0,
@@ -167,9 +188,9 @@ pub(crate) async fn run(
                     return;
                 }
             }
-            () = emitter.receiver_may_have_moved.notified() => sender.connection = None,
-            () = emitter.arrived.notified() => sleep(GATHER).await,
-            () = sleep(backoff), if !emitter.is_empty() => {}
+            () = sender.emitter.receiver_may_have_moved.notified() => sender.connection = None,
+            () = sender.emitter.arrived.notified() => sleep(GATHER).await,
+            () = sleep(backoff), if !sender.emitter.is_empty() => {}
         }
         backoff = match sender.send_waiting().await {
             Ok(()) => FIRST_BACKOFF,
@@ -179,7 +200,7 @@ pub(crate) async fn run(
 }
 
 struct Sender<R> {
-    emitter: Arc<Emitter>,
+    emitter: Consumer<Emitter>,
     address: R,
     connection: Option<Connection>,
     /// Which of the resolved addresses is tried.
@@ -272,7 +293,7 @@ impl<R: Resolve> Sender<R> {
         Ok(socket)
     }
 
-    /// Sends everything, at most until the deadline, and answers the request; what is left at the end is counted as lost.
+    /// Sends everything, at most until the deadline, and answers the request.
     async fn send_all(&mut self, flush: Flush) {
         let mut backoff = FIRST_BACKOFF;
         while !self.emitter.is_empty() && !flush.remaining().is_zero() {
@@ -285,10 +306,7 @@ impl<R: Resolve> Sender<R> {
         self.resolve_timeout = RESOLVE_TIMEOUT;
         let complete = self.emitter.is_empty();
         if flush.closes {
-            let lost = self.metrics.dropped(Exporter::XRay, "shutdown");
-            while let round @ [_, ..] = &self.emitter.take_round()[..] {
-                lost.inc_by(round.iter().map(|document| document.entities as u64).sum());
-            }
+            self.emitter.close();
         }
         flush.done(complete);
     }

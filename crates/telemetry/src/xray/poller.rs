@@ -13,9 +13,11 @@ use crate::settings::RemoteSampler;
 use crate::shutdown::Flushes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use tracewright_xray::sampling::Rules;
 use tracewright_xray::sampling::wire::{
     GET_SAMPLING_RULES_PATH, GET_SAMPLING_TARGETS_PATH, MAX_STATISTICS_DOCUMENTS, SamplingRules,
@@ -59,31 +61,19 @@ enum PollError {
 
 /// Polls until a closing flush.
 pub(crate) async fn run(poller: Poller, mut flushes: Flushes) {
-    let mut rules_due = Instant::now();
-    let mut targets_due = Instant::now() + targets_wait();
+    let mut polling = pin!(poller.poll());
     loop {
         tokio::select! {
             biased;
             flush = flushes.next() => {
                 let closes = flush.closes;
-                // What is not reported is no loss of telemetry.
+                // What is not reported is no loss of telemetry, and a poll under way delivers none.
                 flush.done(true);
                 if closes {
                     return;
                 }
             }
-            () = sleep_until(rules_due) => {
-                poller.load_rules().await;
-                rules_due = Instant::now() + poller.rules_wait();
-            }
-            () = sleep_until(targets_due) => {
-                if poller.report().await {
-                    poller.load_rules().await;
-                    rules_due = Instant::now() + poller.rules_wait();
-                }
-                poller.update_metrics();
-                targets_due = Instant::now() + targets_wait();
-            }
+            never = &mut polling => match never {},
         }
     }
 }
@@ -112,23 +102,47 @@ impl Poller {
         }
     }
 
+    async fn poll(&self) -> Infallible {
+        let mut rules_due = pin!(sleep(Duration::ZERO));
+        let mut targets_due = pin!(sleep(targets_wait()));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut rules_due => {
+                    self.load_rules().await;
+                    rules_due.set(sleep(self.rules_wait()));
+                }
+                () = &mut targets_due => {
+                    if self.report().await {
+                        self.load_rules().await;
+                        rules_due.set(sleep(self.rules_wait()));
+                    }
+                    self.update_metrics();
+                    targets_due.set(sleep(targets_wait()));
+                }
+            }
+        }
+    }
+
     /// The interval and up to five seconds; the targets' interval while there are no rules.
     fn rules_wait(&self) -> Duration {
         if self.decider.rules.load().is_fresh(epoch_seconds()) {
-            self.remote.polling_interval + Duration::from_secs(5).mul_f64(random())
+            let jitter = Duration::from_secs(5).mul_f64(random());
+            self.remote.polling_interval.saturating_add(jitter)
         } else {
             targets_wait()
         }
     }
 
     async fn load_rules(&self) {
+        // As in the X-Ray SDKs: what changes during the call counts as changed since.
+        let asked_at = epoch_seconds();
         match self
             .post::<_, SamplingRules>(GET_SAMPLING_RULES_PATH, &serde_json::json!({}))
             .await
         {
             Ok(answer) => {
-                let rules =
-                    Rules::load(&self.decider.rules.load(), answer.rules(), epoch_seconds());
+                let rules = Rules::load(&self.decider.rules.load(), answer.rules(), asked_at);
                 // As in the X-Ray SDKs, an empty answer changes nothing.
                 if !rules.is_empty() {
                     self.decider.rules.store(Arc::new(rules));

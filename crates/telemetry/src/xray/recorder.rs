@@ -23,6 +23,10 @@ const MAX_OPEN_SPANS: usize = 100_000;
 /// Spread over so many locks, threads seldom wait for each other.
 const SHARDS: usize = 16;
 
+/// So many ended spans are remembered in each shard, to tell that what starts below them later is X-Ray's too. A span whose
+/// place another one takes, which is the more likely the more have ended since, is forgotten.
+const ENDED_SPANS: usize = 1_024;
+
 /// Follows the spans of sampled segments.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -33,15 +37,23 @@ pub(crate) struct Recorder {
     /// Where the process runs, which is said beside exceptions.
     working_directory: Option<String>,
     emitter: Arc<Emitter>,
-    open: [Mutex<HashMap<SpanId, Arc<Segment>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     too_many: Counter,
     invalid: Health,
 }
 
-/// One segment that is being recorded.
+#[derive(Debug)]
+struct Shard {
+    open: HashMap<SpanId, Arc<Segment>>,
+    /// Spans that have ended, each at the place its id names.
+    ended: Box<[SpanId]>,
+}
+
+/// One segment that is being recorded, or what is below a span that ended before.
 #[derive(Debug)]
 struct Segment {
-    decision: Decision,
+    /// `None` below a span that ended before: its segment has been sent.
+    decision: Option<Decision>,
     /// The caller's segment, as X-Ray's header names it.
     parent: Option<SegmentId>,
     /// The user, if a subsegment's span tells who it is: only segments have one.
@@ -65,7 +77,7 @@ impl Recorder {
                 .ok()
                 .map(|folder| folder.to_string_lossy().into_owned()),
             emitter,
-            open: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| Mutex::new(Shard::new())),
             too_many: metrics.dropped(Exporter::XRay, "too_many_open"),
             invalid: Health::new("recording of annotations and metadata for X-Ray"),
         }
@@ -78,7 +90,7 @@ impl Recorder {
         let above = above.span_context();
         let segment = if above.is_valid() && !above.is_remote() {
             // A span of an unsampled segment, in most cases.
-            let Some(segment) = self.shard(above.span_id()).get(&above.span_id()).cloned() else {
+            let Some(segment) = self.segment_below(above, context) else {
                 return;
             };
             let ids = segment_id(own.span_id()).zip(segment_id(above.span_id()));
@@ -94,11 +106,46 @@ impl Recorder {
             Arc::new(segment)
         };
         let mut shard = self.shard(own.span_id());
-        if shard.len() < MAX_OPEN_SPANS / SHARDS {
-            shard.insert(own.span_id(), segment);
+        if shard.open.len() < MAX_OPEN_SPANS / SHARDS {
+            shard.open.insert(own.span_id(), segment);
         } else {
             self.too_many.inc();
         }
+    }
+
+    /// Whether X-Ray gets the segment of the local span that is active in `context`, as far as that is remembered.
+    pub(crate) fn has_sampled(&self, context: &Context) -> bool {
+        match context.get::<Decision>() {
+            Some(decision) => decision.sampled,
+            None => {
+                let id = context.span().span_context().span_id();
+                let shard = self.shard(id);
+                shard.open.contains_key(&id) || shard.has_ended(id)
+            }
+        }
+    }
+
+    /// Where a span belongs that starts below `above`, if X-Ray gets it. Below a span that has ended it is sent on its own, as
+    /// a subsegment of that one.
+    fn segment_below(&self, above: &SpanContext, context: &Context) -> Option<Arc<Segment>> {
+        let shard = self.shard(above.span_id());
+        if let Some(segment) = shard.open.get(&above.span_id()) {
+            return Some(Arc::clone(segment));
+        }
+        let is_sampled = context.get::<Decision>().map_or_else(
+            || shard.has_ended(above.span_id()),
+            |decision| decision.sampled,
+        );
+        if !is_sampled {
+            return None;
+        }
+        let (trace, above) = xray_trace_id(above.trace_id()).zip(segment_id(above.span_id()))?;
+        Some(Arc::new(Segment {
+            decision: None,
+            parent: None,
+            user: OnceLock::new(),
+            tree: Mutex::new(Tree::below_ended(trace, above)),
+        }))
     }
 
     /// The segment of a local root, if it is sampled.
@@ -129,7 +176,7 @@ impl Recorder {
             .and_then(|i| i.header.parent);
         let tree = Mutex::new(Tree::new(trace, segment_id(own.span_id())?));
         Some(Segment {
-            decision,
+            decision: Some(decision),
             parent,
             user: OnceLock::new(),
             tree,
@@ -139,7 +186,7 @@ impl Recorder {
     /// Notes that a span has ended, and sends what is complete.
     pub(crate) fn end(&self, span: &SpanData) {
         let id = span.span_context.span_id();
-        let Some(segment) = self.shard(id).remove(&id) else {
+        let Some(segment) = self.shard(id).end(id) else {
             return;
         };
         let (Some(id), Some(trace)) = (segment_id(id), xray_trace_id(span.span_context.trace_id()))
@@ -153,19 +200,19 @@ impl Recorder {
         entity.cause = facts
             .first_exception()
             .and_then(|exception| tree.known_exception(exception));
-        let is_root = tree.root() == id;
-        if is_root {
+        let root = segment.decision.as_ref().filter(|_| tree.root() == id);
+        if let Some(decision) = root {
             let remote = span
                 .parent_span_is_remote
                 .then(|| segment_id(span.parent_span_id))
                 .flatten();
-            entity.name = &segment.decision.name;
+            entity.name = &decision.name;
             entity.namespace = None;
             entity.root = Some(Root {
                 trace,
                 parent: segment.parent.or(remote),
                 origin: &self.origin,
-                sampling_rule: segment.decision.rule.as_deref(),
+                sampling_rule: decision.rule.as_deref(),
                 user: facts.user.or(segment.user.get().map(String::as_str)),
             });
         } else if let Some(user) = facts.user {
@@ -179,7 +226,7 @@ impl Recorder {
                 report.annotations_dropped, report.metadata_dropped, span.name
             ));
         }
-        let documents = if is_root {
+        let documents = if root.is_some() {
             tree.end_root(part)
         } else {
             tree.end(id, part)
@@ -190,11 +237,37 @@ impl Recorder {
         }
     }
 
-    fn shard(&self, id: SpanId) -> MutexGuard<'_, HashMap<SpanId, Arc<Segment>>> {
+    fn shard(&self, id: SpanId) -> MutexGuard<'_, Shard> {
         let shard = usize::from(id.to_bytes()[7]) % SHARDS;
-        self.open[shard]
+        self.shards[shard]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn new() -> Self {
+        Self {
+            open: HashMap::new(),
+            ended: vec![SpanId::INVALID; ENDED_SPANS].into(),
+        }
+    }
+
+    /// Takes out an open span and remembers that it has ended.
+    fn end(&mut self, id: SpanId) -> Option<Arc<Segment>> {
+        let segment = self.open.remove(&id)?;
+        self.ended[Self::place(id)] = id;
+        Some(segment)
+    }
+
+    fn has_ended(&self, id: SpanId) -> bool {
+        id != SpanId::INVALID && self.ended[Self::place(id)] == id
+    }
+
+    fn place(id: SpanId) -> usize {
+        // The last byte chooses the shard.
+        let [.., high, low, _] = id.to_bytes();
+        usize::from(u16::from_be_bytes([high, low])) % ENDED_SPANS
     }
 }
 

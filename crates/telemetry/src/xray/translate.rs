@@ -1,12 +1,14 @@
 //! A span as a segment or subsegment: OpenTelemetry's attributes where X-Ray looks for them.
 //!
 //! Attributes that X-Ray has a member for become that member; `annotation.<key>` becomes an annotation and
-//! `metadata.<namespace>.<key>` metadata of that namespace; everything else becomes metadata of namespace `default`.
+//! `metadata.<namespace>.<key>` metadata of that namespace, which is percent-encoded where it holds a dot; everything else becomes metadata of namespace `default`.
 
 use crate::random::random;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracewright_xray::segment::{self, Entity, Exception, Http, Namespace, Sql, rust_backtrace};
 
@@ -25,14 +27,17 @@ pub(super) struct Facts<'a> {
     pub(super) user: Option<&'a str>,
     members: Members<'a>,
     annotations: Vec<(&'a str, segment::Value<'a>)>,
-    metadata: Vec<(&'a str, &'a str, segment::Value<'a>)>,
+    metadata: Vec<(Cow<'a, str>, &'a str, segment::Value<'a>)>,
+    /// Those of events; without one, what the status says.
     exceptions: Vec<Exception<'a>>,
+    has_exception_event: bool,
 }
 
 /// The attributes that have a member of their own.
 #[derive(Debug, Default)]
 struct Members<'a> {
     method: Option<&'a str>,
+    original_method: Option<&'a str>,
     full_url: Option<&'a str>,
     scheme: Option<&'a str>,
     host: Option<&'a str>,
@@ -76,7 +81,8 @@ impl<'a> Facts<'a> {
                 stack: rust_backtrace(text("exception.stacktrace")),
             });
         }
-        if let (Status::Error { description }, true) = (&span.status, facts.exceptions.is_empty())
+        facts.has_exception_event = !facts.exceptions.is_empty();
+        if let (Status::Error { description }, false) = (&span.status, facts.has_exception_event)
             && !description.is_empty()
         {
             facts.exceptions.push(Exception {
@@ -93,6 +99,9 @@ impl<'a> Facts<'a> {
         match (key, value) {
             ("http.request.method" | "http.method", Value::String(text)) => {
                 members.method = Some(text.as_str())
+            }
+            ("http.request.method_original", Value::String(text)) => {
+                members.original_method = Some(text.as_str())
             }
             ("url.full" | "http.url", Value::String(text)) => {
                 members.full_url = Some(text.as_str())
@@ -162,9 +171,11 @@ impl<'a> Facts<'a> {
                     .strip_prefix(METADATA)
                     .and_then(|key| key.split_once('.'))
                 {
+                    let encoded = percent_decode_str(namespace);
+                    let namespace = encoded.decode_utf8().unwrap_or(namespace.into());
                     self.metadata.push((namespace, key, as_value(value)));
                 } else {
-                    self.metadata.push(("default", key, as_value(value)));
+                    self.metadata.push(("default".into(), key, as_value(value)));
                 }
             }
         }
@@ -204,7 +215,7 @@ impl<'a> Facts<'a> {
             }),
             http: Http {
                 url: self.url.as_deref(),
-                method: members.method,
+                method: members.original_method.or(members.method),
                 user_agent: members.user_agent,
                 client_ip: self.x_forwarded_for.as_deref().or(members.client),
                 x_forwarded_for: self.x_forwarded_for.is_some(),
@@ -225,7 +236,7 @@ impl<'a> Facts<'a> {
                 Vec::new()
             },
             fault: status.is_some_and(|status| status >= 500)
-                || !self.exceptions.is_empty()
+                || self.has_exception_event
                 || (failed && status.is_none_or(|status| status < 400)),
             error: status.is_some_and(|status| (400..500).contains(&status)),
             throttle: status == Some(429),
@@ -233,7 +244,11 @@ impl<'a> Facts<'a> {
             cause: None,
             working_directory: None,
             annotations: self.annotations.clone(),
-            metadata: self.metadata.clone(),
+            metadata: self
+                .metadata
+                .iter()
+                .map(|(namespace, key, value)| (&**namespace, *key, value.clone()))
+                .collect(),
         }
     }
 }

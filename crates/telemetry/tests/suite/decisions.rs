@@ -188,3 +188,31 @@ fn each_pipeline_works_without_the_other() {
     assert!(outcome.in_otlp && !outcome.in_xray);
     assert_eq!(outcome.answer, None);
 }
+
+#[test]
+fn a_disabled_sdk_stands_between_nobody() {
+    const DISABLED: (&str, &str) = ("OTEL_SDK_DISABLED", "true");
+    let both = [(TRACEPARENT, PARENT_ON), (XRAY, "Sampled=1;Lineage=a:1")];
+    let outcome = request(
+        &[
+            DISABLED,
+            ("AWS_XRAY_SDK_ENABLED", "false"),
+            ("OTEL_PROPAGATORS", "tracecontext,xray"),
+        ],
+        &both,
+    );
+    assert_eq!(outcome.passed_on[TRACEPARENT], PARENT_ON);
+    assert_eq!(
+        outcome.passed_on[XRAY],
+        "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1;Lineage=a:1"
+    );
+    let outcome = request(&[DISABLED], &both);
+    assert!(outcome.in_xray, "X-Ray has its own switch");
+    assert_eq!(outcome.passed_on[TRACEPARENT], PARENT_ON);
+    assert!(
+        !outcome.passed_on[XRAY].contains("00f067aa0ba902b7"),
+        "its own segment is the parent"
+    );
+    let outcome = request(&[DISABLED], &[]);
+    assert!(!outcome.passed_on.contains_key(TRACEPARENT));
+}

@@ -3,7 +3,7 @@
 use crate::otlp::spans;
 use crate::parts::{PATIENCE, Server, eventually};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -18,9 +18,8 @@ impl Drop for Running {
     }
 }
 
-#[test]
-fn the_example_serves_logs_and_delivers_before_it_ends() {
-    let sink = Server::start([]);
+/// The example, with these variables.
+fn start(variables: &[(&str, &str)]) -> Running {
     let folder = std::env::current_exe().unwrap();
     let example = folder
         .parent()
@@ -36,17 +35,55 @@ fn the_example_serves_logs_and_delivers_before_it_ends() {
     let child = Command::new(example)
         .arg("127.0.0.1:0")
         .env_clear()
-        .envs([
-            ("OTEL_TRACES_EXPORTER", "otlp,console"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &sink.url()),
-            ("OTEL_BSP_SCHEDULE_DELAY", "86400000"),
-            ("OTEL_PROPAGATORS", "b3"),
-        ])
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut child = Running(child);
+    Running(child)
+}
+
+#[test]
+fn without_the_system_s_certificates_https_is_refused_and_http_works() {
+    let none = ("SSL_CERT_FILE", "/nonexistent");
+    let mut child = start(&[none, ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:1")]);
+    let log = BufReader::new(child.0.stderr.take().unwrap());
+    let error = log
+        .lines()
+        .map(Result::unwrap)
+        .find(|line| line.contains("ERROR"));
+    let error = error.unwrap();
+    assert!(
+        error.contains("OTEL_EXPORTER_OTLP_ENDPOINT=\"https://localhost:1/v1/traces\": "),
+        "{error}"
+    );
+    let sink = Server::start([]);
+    let mut child = start(&[
+        none,
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &sink.url()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+    ]);
+    let log = BufReader::new(child.0.stderr.take().unwrap());
+    let address = log.lines().find_map(|line| {
+        let line = line.unwrap();
+        assert!(!line.contains("ERROR"), "{line}");
+        Some(line.split_once("listening on ")?.1.trim().to_owned())
+    });
+    let request = b"GET / HTTP/1.0\r\n\r\n";
+    let mut stream = std::net::TcpStream::connect(address.unwrap()).unwrap();
+    stream.write_all(request).unwrap();
+    eventually("the span", || (!sink.received().is_empty()).then_some(()));
+}
+
+#[test]
+fn the_example_serves_logs_and_delivers_before_it_ends() {
+    let sink = Server::start([]);
+    let mut child = start(&[
+        ("OTEL_TRACES_EXPORTER", "otlp,console"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &sink.url()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "86400000"),
+        ("OTEL_PROPAGATORS", "b3"),
+    ]);
     let mut log = BufReader::new(child.0.stderr.take().unwrap());
     let mut line = String::new();
     let address = loop {

@@ -40,6 +40,38 @@ fn a_busy_otlp_receiver_is_asked_again_when_it_says() {
 }
 
 #[test]
+fn a_receiver_that_asks_for_no_pause_gets_one_all_the_same() {
+    let server = Server::start([
+        busy(429, "retry-after: 0\r\n"),
+        busy(429, "retry-after: 0\r\n"),
+    ]);
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+    ]);
+    serve(&telemetry, &[], 200, || {});
+    eventually("delivery", || {
+        (metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}") == 1).then_some(())
+    });
+    let received = server.received();
+    for pair in received.windows(2) {
+        assert!(pair[1].at - pair[0].at >= Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn a_receiver_that_asks_for_a_longer_pause_than_there_is_time_costs_the_batch() {
+    let server = Server::start([busy(503, "retry-after: 18446744073709551615\r\n")]);
+    let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url())]);
+    serve(&telemetry, &[], 200, || {});
+    assert!(!telemetry.flush(Duration::MAX));
+    let busy = "spans_dropped_total{exporter=\"otlp\",cause=\"busy\"}";
+    assert_eq!(metric(&telemetry, busy), 1);
+    serve(&telemetry, &[], 200, || {});
+    assert!(telemetry.flush(Duration::MAX), "the exporter lives");
+}
+
+#[test]
 fn what_an_otlp_receiver_refuses_is_dropped_and_counted() {
     for status in [400, 401, 403, 404, 500] {
         let server = Server::start([busy(status, "")]);

@@ -2,8 +2,11 @@
 
 mod actix;
 mod decisions;
+mod endings;
 mod example;
 mod faults;
+mod jobs;
+mod members;
 mod otlp;
 mod outgoing;
 mod parts;

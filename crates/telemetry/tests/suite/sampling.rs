@@ -2,6 +2,7 @@
 
 use crate::parts::{Answer, PATIENCE, Receiver, Server, eventually, metric, serve, telemetry};
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracewright_telemetry::Telemetry;
 
 fn rules(rate: f64, reservoir: u32) -> Answer {
@@ -243,4 +244,64 @@ fn the_sampler_xray_works_without_segments() {
         (server.received().len(), receiver.documents().len()),
         (0, 0)
     );
+}
+
+#[test]
+fn without_segments_too_the_rules_see_the_request() {
+    let rule = |name: &str, priority: u32, host: &str, path: &str, rate: f64| {
+        json!({"SamplingRule": {
+            "RuleName": name, "ResourceARN": "*", "Priority": priority, "FixedRate": rate, "ReservoirSize": 0,
+            "ServiceName": "*", "ServiceType": "*", "Host": host, "HTTPMethod": "GET", "URLPath": path, "Version": 1,
+            "Attributes": {},
+        }})
+    };
+    let records = [
+        rule("all", 1, "shop.example:8080", "/api/*", 1.0),
+        rule("none", 2, "*", "*", 0.0),
+    ];
+    let rules = json!({"SamplingRuleRecords": records}).to_string();
+    let server = Server::start([]);
+    let receiver = Receiver::start([Answer::Give(200, "", rules.into_bytes())]);
+    let argument = format!("endpoint={}", receiver.tcp.url());
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &server.url()),
+        ("OTEL_TRACES_SAMPLER", "xray"),
+        ("OTEL_TRACES_SAMPLER_ARG", &argument),
+    ]);
+    eventually("the rules", || {
+        (metric(&telemetry, "sampler_rules") == 2).then_some(())
+    });
+    for host in ["shop.example:8080", "other.example"] {
+        for _ in 0..10 {
+            serve(&telemetry, &[("host", host)], 200, || {});
+        }
+    }
+    assert!(telemetry.flush(PATIENCE));
+    assert_eq!(
+        metric(&telemetry, "spans_exported_total{exporter=\"otlp\"}"),
+        10
+    );
+}
+
+#[test]
+fn a_rule_that_changes_while_the_rules_are_asked_for_is_fetched_again() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let changed = now.as_secs_f64() + 1.5;
+    let targets = json!({"SamplingTargetDocuments": [], "LastRuleModification": changed, "UnprocessedStatistics": []});
+    let Answer::Give(_, _, first) = rules(0.0, 0) else {
+        unreachable!()
+    };
+    let receiver = Receiver::start([
+        Answer::Late(Duration::from_secs(3), first),
+        Answer::Give(200, "", targets.to_string().into_bytes()),
+        rules(1.0, 0),
+    ]);
+    let telemetry = start(&receiver, &[]);
+    serve(&telemetry, &[], 200, || {});
+    eventually("the new rate", || {
+        serve(&telemetry, &[("x-amzn-trace-id", "Sampled=?")], 200, || {})
+            .unwrap()
+            .ends_with("Sampled=1")
+            .then_some(())
+    });
 }

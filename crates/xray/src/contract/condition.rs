@@ -46,6 +46,8 @@ pub mod reason {
     pub const ACCESS_DENIED: &str = "AccessDenied";
     /// The namespace does not list the role.
     pub const ROLE_NOT_ALLOWED: &str = "RoleNotAllowed";
+    /// The credentials reach another account than the one that holds the objects.
+    pub const ACCOUNT_CHANGED: &str = "AccountChanged";
     /// The namespace does not allow the name.
     pub const NAME_NOT_ALLOWED: &str = "NameNotAllowed";
     /// A group's filter expression is broken.
@@ -154,6 +156,7 @@ pub const CONDITIONS: &[Condition] = &[
             reason::CREDENTIALS_MISSING,
             reason::ACCESS_DENIED,
             reason::ROLE_NOT_ALLOWED,
+            reason::ACCOUNT_CHANGED,
             reason::NAME_NOT_ALLOWED,
             reason::INVALID_FILTER_EXPRESSION,
             reason::CONFLICT,

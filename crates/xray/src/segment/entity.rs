@@ -23,7 +23,8 @@ pub struct Entity<'a> {
     pub http: Http<'a>,
     /// The query made.
     pub sql: Sql<'a>,
-    /// Further members of `aws` about a call to an AWS service, such as `operation`, `region` and `request_id`.
+    /// Further members of `aws` about a call to an AWS service, such as `operation`, `region` and `request_id`. As with
+    /// annotations and metadata, the last of each name is written.
     pub aws: Vec<(&'a str, &'a str)>,
     /// A server's mistake: status 5xx or an exception.
     pub fault: bool,
@@ -37,7 +38,7 @@ pub struct Entity<'a> {
     pub cause: Option<[u8; 8]>,
     /// Where the process runs; written beside the exceptions.
     pub working_directory: Option<&'a str>,
-    /// Indexed values. Keys outside of `[A-Za-z0-9_]` are not written.
+    /// Indexed values. Keys outside of `[A-Za-z0-9_]{1,500}` are not written.
     pub annotations: Vec<(&'a str, Value<'a>)>,
     /// Other values as (namespace, key, value). Namespaces that begin with `AWS.` are not written.
     pub metadata: Vec<(&'a str, &'a str, Value<'a>)>,

@@ -18,7 +18,7 @@ pub use ended::{Document, Documents};
 pub use entity::{Entity, Http, Namespace, Root, Sql, Value};
 pub use name::{MAX_NAME_CHARS, clean_name};
 pub use origin::Origin;
-pub use part::{Part, WriteReport};
+pub use part::{Part, RESERVED_NAMESPACES, WriteReport};
 pub use tree::{MAX_OPEN_SUBSEGMENTS, STREAMING_THRESHOLD, Tree};
 
 /// The line that precedes each document in a datagram to the X-Ray daemon.

@@ -16,8 +16,17 @@ const SMALL_MEMBERS_BYTES: usize = 128;
 /// X-Ray indexes at most this many annotations of a trace.
 const MAX_ANNOTATIONS: usize = 50;
 
-/// The longest text of the fixed members and of an annotation, in bytes; longer ones are cut.
-const MAX_TEXT_BYTES: usize = 1_000;
+/// The longest text of an annotation, in characters; longer ones are cut.
+const MAX_ANNOTATION_CHARS: usize = 1_000;
+
+/// The longest key of an annotation.
+const MAX_ANNOTATION_KEY: usize = 500;
+
+/// The longest text of a member that AWS says nothing else of, in characters; longer ones are cut.
+pub(super) const MAX_TEXT_CHARS: usize = 250;
+
+/// Metadata of namespaces that begin like this is AWS's own and not written.
+pub const RESERVED_NAMESPACES: &str = "AWS.";
 
 /// An entity's JSON without its last members, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +38,9 @@ pub struct Part {
 /// What did not fit or was not valid, for the counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteReport {
-    /// Annotations left out: a bad key, a list, or more than X-Ray indexes.
+    /// Annotations left out: a bad key, a list, or more than X-Ray indexes. One that is set again does not count.
     pub annotations_dropped: usize,
-    /// Metadata left out: a reserved namespace or no room.
+    /// Metadata left out: a reserved namespace or no room. What is set again does not count.
     pub metadata_dropped: usize,
 }
 
@@ -106,10 +115,10 @@ impl Writer {
         MAX_DOCUMENT_BYTES.saturating_sub(self.json.len() + CLOSING_BYTES)
     }
 
-    /// `,"name":"value"`, cut to [`MAX_TEXT_BYTES`], where there is a value and room. Empty ones are omitted, as the SDKs do.
+    /// `,"name":"value"`, cut to [`MAX_TEXT_CHARS`], where there is a value and room. Empty ones are omitted, as the SDKs do.
     fn member(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.entry(name, &Value::Text(cut(value, MAX_TEXT_BYTES)));
+            self.entry(name, &Value::Text(cut(value, MAX_TEXT_CHARS)));
         }
     }
 
@@ -172,8 +181,10 @@ impl Writer {
                 out.member("sampling_rule_name", root.sampling_rule);
                 out.json.push('}');
             }
-            for (name, value) in &entity.aws {
-                out.member(name, Some(value));
+            for (at, (name, value)) in entity.aws.iter().enumerate() {
+                if !entity.aws[at + 1..].iter().any(|later| later.0 == *name) {
+                    out.member(name, Some(value));
+                }
             }
         });
     }
@@ -193,7 +204,7 @@ impl Writer {
         if let Some(folder) = entity.working_directory.filter(|folder| !folder.is_empty()) {
             self.entry(
                 "working_directory",
-                &Value::Text(cut(folder, MAX_TEXT_BYTES)),
+                &Value::Text(cut(folder, MAX_TEXT_CHARS)),
             );
         }
         let separator = if self.json.ends_with('{') { "" } else { "," };
@@ -217,12 +228,11 @@ impl Writer {
     }
 
     fn frames(&mut self, stack: &[Frame<'_>]) {
-        const MAX_PATH_BYTES: usize = 128;
-        const MAX_LABEL_BYTES: usize = 256;
+        const MAX_PATH_CHARS: usize = 128;
         for (n, frame) in stack.iter().take(MAX_FRAMES).enumerate() {
             let frame = Frame {
-                path: cut(frame.path, MAX_PATH_BYTES),
-                label: cut(frame.label, MAX_LABEL_BYTES),
+                path: cut(frame.path, MAX_PATH_CHARS),
+                label: cut(frame.label, MAX_TEXT_CHARS),
                 ..*frame
             };
             let frame = serde_json::to_string(&frame).expect("texts and numbers are always JSON");
@@ -242,15 +252,19 @@ impl Writer {
         }
     }
 
-    /// Writes the annotations that are valid and fit, and returns how many were not.
+    /// Writes the annotations that are valid and fit, of each key the last one, and returns how many were not.
     fn annotations(&mut self, annotations: &[(&str, Value<'_>)]) -> usize {
-        let mut written = 0;
+        let (mut written, mut replaced) = (0, 0);
         self.object("annotations", |out| {
-            for (key, value) in annotations {
-                let valid =
-                    !key.is_empty() && key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+            for (at, (key, value)) in annotations.iter().enumerate() {
+                if annotations[at + 1..].iter().any(|later| later.0 == *key) {
+                    replaced += 1;
+                    continue;
+                }
+                let valid = (1..=MAX_ANNOTATION_KEY).contains(&key.len())
+                    && key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
                 let value = match value {
-                    Value::Text(text) => Value::Text(cut(text, MAX_TEXT_BYTES)),
+                    Value::Text(text) => Value::Text(cut(text, MAX_ANNOTATION_CHARS)),
                     Value::Float(number) if !number.is_finite() => continue,
                     Value::List(_) => continue,
                     value => value.clone(),
@@ -260,12 +274,13 @@ impl Writer {
                 }
             }
         });
-        annotations.len() - written
+        annotations.len() - written - replaced
     }
 
-    /// Writes the metadata that is valid and fits, grouped by namespace, and returns how many entries were not written.
+    /// Writes the metadata that is valid and fits, grouped by namespace, of each key the last one, and returns how many
+    /// entries were not written.
     fn metadata(&mut self, metadata: &[(&str, &str, Value<'_>)]) -> usize {
-        let mut written = 0;
+        let (mut written, mut replaced) = (0, 0);
         let mut namespaces: Vec<&str> = metadata.iter().map(|(namespace, ..)| *namespace).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
@@ -273,7 +288,9 @@ impl Writer {
             for namespace in namespaces {
                 let mark = out.json.len();
                 let name = serde_json::to_string(namespace).expect("a text is always JSON");
-                if namespace.starts_with("AWS.") || name.len() + SMALL_MEMBERS_BYTES > out.room() {
+                if namespace.starts_with(RESERVED_NAMESPACES)
+                    || name.len() + SMALL_MEMBERS_BYTES > out.room()
+                {
                     continue;
                 }
                 if !out.json.ends_with('{') {
@@ -282,8 +299,16 @@ impl Writer {
                 out.json.push_str(&name);
                 out.json.push_str(":{");
                 let before = written;
-                for (_, key, value) in metadata.iter().filter(|entry| entry.0 == namespace) {
-                    written += usize::from(out.entry(key, value));
+                for (at, (of, key, value)) in metadata.iter().enumerate() {
+                    if *of != namespace {
+                        continue;
+                    }
+                    let later = &metadata[at + 1..];
+                    if later.iter().any(|it| it.1 == *key && it.0 == namespace) {
+                        replaced += 1;
+                    } else {
+                        written += usize::from(out.entry(key, value));
+                    }
                 }
                 if written == before {
                     out.json.truncate(mark);
@@ -292,7 +317,7 @@ impl Writer {
                 }
             }
         });
-        metadata.len() - written
+        metadata.len() - written - replaced
     }
 
     /// `"key":value` if there is room for it.
@@ -313,9 +338,13 @@ impl Writer {
     }
 }
 
-/// The longest beginning of `text` of at most `max` bytes that ends on a character.
-fn cut(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
+/// The first `max` characters of `text`.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = text.char_indices().nth(max).map(|(end, _)| end);
+    &text[..end.unwrap_or(text.len())]
 }
 
 #[cfg(test)]

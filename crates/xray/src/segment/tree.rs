@@ -63,6 +63,16 @@ impl Tree {
         }
     }
 
+    /// The tree of what starts below `ended`, a segment or subsegment of `trace` that has been sent before: each subsegment is
+    /// sent on its own when it ends.
+    #[must_use]
+    pub fn below_ended(trace: TraceId, ended: SegmentId) -> Self {
+        Self {
+            root_ended: true,
+            ..Self::new(trace, ended)
+        }
+    }
+
     /// The segment's id.
     #[must_use]
     pub fn root(&self) -> SegmentId {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::metrics::Metrics;
-use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState, Tracer};
 use serde_json::{Value, json};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,10 @@ impl std::io::Write for Lines {
 
 /// The console's lines and CloudWatch's events of what `log` does.
 fn logged(log: impl FnOnce()) -> (Vec<String>, Vec<Value>) {
+    logged_with(None, log)
+}
+
+fn logged_with(recorder: Option<Arc<Recorder>>, log: impl FnOnce()) -> (Vec<String>, Vec<Value>) {
     let metrics = Metrics::new(&[]);
     let (sender, lines) = mpsc::channel();
     let console = Console::start(std::io::sink(), Lines(sender));
@@ -30,6 +34,7 @@ fn logged(log: impl FnOnce()) -> (Vec<String>, Vec<Value>) {
     let layer = LogLayer::new(
         console.clone(),
         Some(Arc::clone(&queue)),
+        recorder,
         Counter::default(),
     );
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
@@ -191,4 +196,58 @@ fn a_value_that_logs_while_it_is_written_does_no_harm() {
     let (lines, _) = logged(|| tracing::info!(value = ?Talkative, "outer"));
     assert_eq!(lines.len(), 1);
     assert!(lines[0].ends_with("outer value=value"), "{lines:?}");
+}
+
+#[test]
+fn a_value_that_cannot_be_written_costs_the_value_not_the_record() {
+    struct Broken;
+    impl Debug for Broken {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half")?;
+            Err(fmt::Error)
+        }
+    }
+    impl fmt::Display for Broken {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Err(fmt::Error)
+        }
+    }
+    let (lines, events) = logged(|| {
+        tracing::info!(debug = ?Broken, display = %Broken, n = 1, "at {} o'clock", Broken);
+    });
+    assert!(
+        lines[0].ends_with(
+            "at <cannot be written> debug=half<cannot be written> display=<cannot be written> n=1"
+        ),
+        "{lines:?}"
+    );
+    assert_eq!(events[0]["message"], "at <cannot be written>");
+    assert_eq!(events[0]["display"], "<cannot be written>");
+    assert_eq!(events[0]["n"], 1);
+}
+
+#[test]
+fn a_job_s_records_have_x_ray_s_id_exactly_if_x_ray_has_the_job() {
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:9"),
+    ];
+    let telemetry = crate::Telemetry::from_env()
+        .variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .start();
+    let tracer = &telemetry.0.server_tracer;
+    let (_, events) = logged_with(telemetry.0.recorder.clone(), || {
+        // The fallback samples the first of a second and some of the others.
+        for _ in 0..200 {
+            tracer.in_span("job", |context| {
+                let _active = context.attach();
+                tracing::info!("at work");
+            });
+        }
+    });
+    let with_id = events
+        .iter()
+        .filter(|event| event.get("xray_trace_id").is_some())
+        .count();
+    assert!((1..200).contains(&with_id), "{with_id}");
 }

@@ -52,7 +52,7 @@ impl Shipping {
         let queue = Arc::new(LogQueue::new(&metrics));
         let flusher = Flusher::new();
         let task = run(
-            Arc::clone(&queue),
+            Consumer::new(&queue),
             Arc::clone(&sink),
             Arc::clone(&metrics),
             flusher.subscribe(),
@@ -79,8 +79,27 @@ impl Shipping {
     }
 
     fn flush(&self, milliseconds: u64) -> bool {
+        self.ask(milliseconds, false)
+    }
+
+    fn ask(&self, milliseconds: u64, closes: bool) -> bool {
         self.flusher
-            .flush(Instant::now() + Duration::from_millis(milliseconds), false)
+            .flush(deadline_in(Duration::from_millis(milliseconds)), closes)
+    }
+
+    /// The end's deadline may pass before the task has come to it.
+    fn wait_until_lost(&self, events: u64) {
+        let begin = Instant::now();
+        while self.metrics.log_dropped("shutdown").get() < events || self.held() > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(30));
+            std::thread::yield_now();
+        }
+        assert_eq!(self.metrics.log_dropped("shutdown").get(), events);
+    }
+
+    /// What is neither delivered nor lost.
+    fn held(&self) -> i64 {
+        self.metrics.queue("logs").get()
     }
 }
 
@@ -113,23 +132,40 @@ fn the_stream_is_created_when_it_is_missing() {
     assert_eq!(shipping.metrics.log_sent("flush").get(), 1);
 }
 
-#[test]
-fn a_missing_group_is_waited_for_until_the_deadline_and_then_counted() {
-    let answers = (0..100).map(|_| Some(Err(PutError::NoStream)));
-    let shipping = Shipping::start(
+fn without_group() -> Shipping {
+    Shipping::start(
         Sink {
             group_is_missing: true,
             ..Sink::default()
         },
-        answers,
-    );
+        (0..5).map(|_| Some(Err(PutError::NoStream))),
+    )
+}
+
+#[test]
+fn a_flush_that_finds_no_group_leaves_the_events_for_later() {
+    let shipping = without_group();
     shipping.log(2);
-    assert!(!shipping.flush(400));
+    assert!(!shipping.flush(1_000));
     assert!(
         *shipping.sink.created.lock().unwrap() >= 2,
         "it was tried again"
     );
-    assert_eq!(shipping.metrics.log_dropped("shutdown").get(), 2);
+    shipping.log(1);
+    assert_eq!(shipping.held(), 3);
+    assert_eq!(shipping.metrics.log_dropped("shutdown").get(), 0);
+    assert!(shipping.flush(60_000), "the group is there now");
+    assert_eq!(shipping.held(), 0);
+}
+
+#[test]
+fn what_is_not_delivered_at_the_end_is_counted() {
+    let shipping = without_group();
+    shipping.log(2);
+    assert!(!shipping.ask(400, true));
+    shipping.log(1);
+    shipping.wait_until_lost(3);
+    assert!(shipping.ask(60_000, true), "there is nothing left to do");
 }
 
 #[test]
@@ -173,13 +209,31 @@ fn rejected_ranges_are_counted() {
 
 #[test]
 fn a_sink_that_hangs_does_not_hold_up_a_flush_beyond_its_deadline() {
-    let shipping = Shipping::start(Sink::default(), [None]);
-    shipping.log(4);
-    let begin = Instant::now();
-    assert!(!shipping.flush(300));
-    assert!(begin.elapsed() < Duration::from_secs(3));
-    while shipping.metrics.log_dropped("shutdown").get() < 4 {
-        assert!(begin.elapsed() < Duration::from_secs(30));
+    for closes in [false, true] {
+        let shipping = Shipping::start(Sink::default(), [None]);
+        shipping.log(4);
+        let begin = Instant::now();
+        assert!(!shipping.ask(300, closes));
+        assert!(begin.elapsed() < Duration::from_secs(3));
+        if closes {
+            shipping.wait_until_lost(4);
+        } else {
+            assert_eq!(shipping.held(), 4);
+        }
+    }
+}
+
+#[test]
+fn a_flush_during_a_shipment_asks_for_what_was_logged_since_too() {
+    let passing = || Some(Err(PutError::Passing("ThrottlingException".into())));
+    let shipping = Shipping::start(Sink::default(), [passing(), passing()]);
+    shipping.log(10_000);
+    while shipping.sink.put.lock().unwrap().is_empty() {
         std::thread::yield_now();
     }
+    shipping.log(1);
+    assert!(shipping.flush(60_000));
+    assert_eq!(shipping.held(), 0);
+    assert_eq!(shipping.metrics.log_sent("full").get(), 10_000);
+    assert_eq!(shipping.metrics.log_sent("flush").get(), 1);
 }

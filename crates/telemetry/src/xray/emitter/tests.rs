@@ -43,7 +43,12 @@ impl Sending {
             flusher,
         };
         sending.is_at(&[receiver]);
-        let task = run(emitter, name, metrics, sending.flusher.subscribe());
+        let task = run(
+            Consumer::new(&emitter),
+            name,
+            metrics,
+            sending.flusher.subscribe(),
+        );
         std::thread::spawn(|| {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -153,4 +158,22 @@ fn after_a_failed_poll_the_name_is_asked_again_and_the_local_port_is_another() {
         documents.len() + arrived(&first).0.len(),
         sending.pushed - 1
     );
+}
+
+#[test]
+fn what_is_left_at_the_end_or_comes_later_is_counted() {
+    let nobody = receiver();
+    let mut sending = Sending::start(&nobody);
+    drop(nobody);
+    sending.push(2);
+    let soon = Instant::now() + Duration::from_millis(300);
+    assert!(!sending.flusher.flush(soon, true));
+    sending.push(1);
+    let lost = sending.metrics.dropped(Exporter::XRay, "shutdown");
+    let begin = Instant::now();
+    while lost.get() < 3 {
+        assert!(begin.elapsed() < MINUTE, "{}", lost.get());
+        std::thread::yield_now();
+    }
+    assert_eq!(sending.metrics.queue("xray").get(), 0);
 }

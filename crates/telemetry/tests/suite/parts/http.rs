@@ -12,6 +12,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) enum Answer {
     /// This status, these headers, this body.
     Give(u16, &'static str, Vec<u8>),
+    /// The same after a while.
+    Late(Duration, Vec<u8>),
     /// Nothing, ever.
     Hang,
     /// The connection is closed.
@@ -186,6 +188,13 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
             body,
             at: Instant::now(),
         });
+        let answer = match answer {
+            Answer::Late(wait, body) => {
+                tokio::time::sleep(wait).await;
+                Answer::Give(200, "", body)
+            }
+            answer => answer,
+        };
         match answer {
             Answer::Give(status, headers, body) => {
                 let head = format!(
@@ -196,8 +205,8 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> 
                 stream.write_all(&body).await.ok()?;
                 stream.flush().await.ok()?;
             }
-            Answer::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
             Answer::Close => return None,
+            _ => tokio::time::sleep(Duration::from_secs(3_600)).await,
         }
     }
 }

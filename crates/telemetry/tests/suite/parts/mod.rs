@@ -7,6 +7,7 @@ pub(crate) use http::{Answer, Received, Server, Tls};
 pub(crate) use receiver::{Receiver, Segments};
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tracewright_telemetry::{ServerRequest, ServerResponse, Telemetry};
 
@@ -63,7 +64,8 @@ pub(crate) fn serve(
         path: "/api/activities/home",
         query: "q=1",
         protocol_version: "1.1",
-        peer: Some(([10, 0, 0, 9], 4_321).into()),
+        // As a socket of both families has it.
+        peer: Some((Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped(), 4_321).into()),
         user_agent: Some("curl/8"),
         forwarded_for: headers.get("x-forwarded-for").map(String::as_str),
     };

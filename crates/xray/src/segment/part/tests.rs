@@ -202,6 +202,98 @@ fn invalid_annotations_and_metadata_are_counted_not_written() {
     assert_eq!(json["metadata"], json!({"AWS": {"k": 1}}));
 }
 
+#[test]
+fn of_what_is_set_again_the_last_is_written_and_counts_once() {
+    let keys: Vec<String> = (0..MAX_ANNOTATIONS).map(|n| format!("k{n}")).collect();
+    let set = |value| {
+        keys.iter()
+            .map(move |key| (key.as_str(), Value::Int(value)))
+    };
+    let entity = Entity {
+        annotations: set(1).chain(set(2)).collect(),
+        metadata: vec![
+            ("a", "k", Value::Int(1)),
+            ("b", "k", Value::Int(2)),
+            ("a", "k", Value::Int(3)),
+        ],
+        aws: vec![("region", "eu-west-1"), ("region", "us-east-1")],
+        ..Entity::default()
+    };
+    let (part, report) = Part::write(id(), &entity);
+    assert_eq!(part.json.matches("\"k0\":").count(), 1);
+    assert_eq!(part.json.matches("\"region\":").count(), 1);
+    assert_eq!(report, WriteReport::default());
+    let (json, _) = written(&entity);
+    let annotations = json["annotations"].as_object().unwrap();
+    assert_eq!(annotations.len(), MAX_ANNOTATIONS);
+    assert!(annotations.values().all(|value| *value == 2));
+    assert_eq!(json["metadata"], json!({"a": {"k": 3}, "b": {"k": 2}}));
+    assert_eq!(json["aws"], json!({"region": "us-east-1"}));
+}
+
+#[test]
+fn texts_are_as_long_as_aws_takes_them() {
+    let long = "é".repeat(2_000);
+    let members = json!({"version": long, "n": 1});
+    let eks = json!({"eks": {"pod": long}, "cloudwatch_logs": [{"log_group": long}]});
+    let origin = Origin::new(
+        Some(&long),
+        members.as_object().unwrap(),
+        eks.as_object().unwrap(),
+        "sdk",
+        "1",
+    );
+    let origin = origin.unwrap();
+    let key = "k".repeat(501);
+    let entity = Entity {
+        name: "work",
+        root: Some(Root {
+            trace: "1-5759e988-bd862e3fe1be46a994272793".parse().unwrap(),
+            parent: None,
+            origin: &origin,
+            sampling_rule: None,
+            user: Some(&long),
+        }),
+        http: Http {
+            url: Some(&long),
+            user_agent: Some(&long),
+            ..Http::default()
+        },
+        sql: Sql {
+            user: Some(&long),
+            ..Sql::default()
+        },
+        annotations: vec![
+            ("long", Value::Text(&long)),
+            (&key, Value::Int(1)),
+            (&key[1..], Value::Int(1)),
+        ],
+        metadata: vec![("default", "long", Value::Text(&long))],
+        ..Entity::default()
+    };
+    let (json, report) = written(&entity);
+    let chars = |pointer: &str| {
+        let value = json.pointer(pointer).and_then(Json::as_str);
+        value.unwrap_or_else(|| panic!("{pointer}")).chars().count()
+    };
+    for member in [
+        "/user",
+        "/origin",
+        "/service/version",
+        "/aws/eks/pod",
+        "/aws/cloudwatch_logs/0/log_group",
+        "/http/request/url",
+        "/http/request/user_agent",
+        "/sql/user",
+    ] {
+        assert_eq!(chars(member), 250, "{member}");
+    }
+    assert_eq!(chars("/annotations/long"), 1_000);
+    assert_eq!(chars("/metadata/default/long"), 2_000);
+    assert_eq!(json["service"]["n"], 1);
+    assert_eq!(report.annotations_dropped, 1, "a key of 501");
+}
+
 /// A long text of characters that grow in JSON.
 fn long() -> impl Strategy<Value = String> {
     (".{1,4}", 0..1_000usize).prop_map(|(unit, times)| unit.repeat(times))

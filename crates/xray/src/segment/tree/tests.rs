@@ -153,6 +153,18 @@ fn a_subsegment_that_outlives_its_segment_is_sent_when_it_ends() {
 }
 
 #[test]
+fn what_starts_below_an_ended_segment_is_sent_on_its_own() {
+    let mut tree = Tree::below_ended(trace(), id(1));
+    assert!(tree.start(id(2), id(1)) && tree.start(id(3), id(2)));
+    let documents = [tree.end(id(3), part(3, 1)), tree.end(id(2), part(2, 1))].concat();
+    assert_eq!(documents.len(), 2);
+    let parents = parents(&documents);
+    assert_eq!(parents[&id(2).to_string()], Some(id(1).to_string()));
+    assert_eq!(parents[&id(3).to_string()], Some(id(2).to_string()));
+    assert!(tree.is_finished());
+}
+
+#[test]
 fn open_subsegments_are_bounded() {
     let mut tree = Tree::new(trace(), id(1));
     let started = (2..20_000)
