@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Client;
 use kube::api::ListParams;
@@ -82,24 +81,25 @@ pub(super) async fn ready(
 ) -> Result<Option<IpAddr>, kube::Error> {
     let path = format!("/api/v1/namespaces/{namespace}/pods");
     let selected = ListParams::default().labels(selector).limit(MAX_PODS);
-    let pods: List<Pod> = list(client, path, &selected).await?;
-    let of_it = |pod: &&Pod| {
-        let mut owners = pod.metadata.owner_references.iter().flatten();
-        owners.any(|owner| owner.kind == "DaemonSet" && owner.name == daemon_set)
+    let pods: List<Value> = list(client, path, &selected).await?;
+    let of_it = |pod: &&Value| {
+        let mut owners = entries(&pod["metadata"]["ownerReferences"]);
+        owners.any(|owner| owner["kind"] == "DaemonSet" && owner["name"] == daemon_set)
     };
     Ok(pods.items.iter().filter(of_it).find_map(ready_address))
 }
 
-fn ready_address(pod: &Pod) -> Option<IpAddr> {
-    let status = pod.status.as_ref()?;
-    let ready = status
-        .conditions
-        .iter()
-        .flatten()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let stays = pod.metadata.deletion_timestamp.is_none();
-    let address = status.pod_ip.as_ref()?.parse().ok()?;
+fn ready_address(pod: &Value) -> Option<IpAddr> {
+    let status = &pod["status"];
+    let ready = entries(&status["conditions"])
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let stays = pod["metadata"]["deletionTimestamp"].is_null();
+    let address = status["podIP"].as_str()?.parse().ok()?;
     (ready && stays).then_some(address)
+}
+
+fn entries(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 async fn list<T: for<'de> Deserialize<'de>>(
