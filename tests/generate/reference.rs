@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracewright_core::crd;
 
 /// Where the page stands in the project.
@@ -32,8 +32,12 @@ pub fn profile() -> String {
     let definition = serde_json::to_value(crd::definition())
         .expect("a CustomResourceDefinition has a form in JSON");
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    // The rule about the name is in the head; the others compare the whole with what it was.
+    let about_fields = schema[RULES].as_array().into_iter().flatten();
+    let about_fields = about_fields.filter(|rule| rule["fieldPath"].is_string());
     let mut page = Page {
         text: HEAD.to_owned(),
+        of_the_whole: json!({RULES: about_fields.collect::<Vec<_>>()}),
         ..Page::default()
     };
     for field in ["spec", "status"] {
@@ -45,6 +49,8 @@ pub fn profile() -> String {
 #[derive(Default)]
 struct Page {
     text: String,
+    /// A schema with the rules that stand above `spec` and speak of its fields.
+    of_the_whole: Value,
     /// Paths and fields of the sections so far.
     written: Vec<(String, Value)>,
 }
@@ -69,7 +75,7 @@ impl Page {
             self.line(&format!("| `{name}` | {kind} | {says} |"));
         }
         self.line("");
-        self.rules(schema);
+        self.rules(path, schema);
         self.written
             .push((path.to_owned(), schema["properties"].clone()));
         for (name, field) in own {
@@ -117,9 +123,12 @@ impl Page {
     }
 
     /// What the rules of a section say: those of the whole, and those of its fields that have no section of their own.
-    fn rules(&mut self, schema: &Value) {
+    fn rules(&mut self, path: &str, schema: &Value) {
         let mut rules = Vec::new();
         collect(schema, &mut rules);
+        if path == "spec" {
+            collect(&self.of_the_whole, &mut rules);
+        }
         for (_, field) in fields(schema) {
             if field["properties"].is_object() || field["items"]["properties"].is_object() {
                 // The rules of a list as a whole stand here, those of its items in their section.

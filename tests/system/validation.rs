@@ -31,6 +31,9 @@ struct Row {
     /// The profile before it is changed.
     #[serde(default)]
     was: Option<Value>,
+    /// Its status before it is changed.
+    #[serde(default)]
+    status: Option<Value>,
     spec: Value,
     #[serde(default)]
     refused: BTreeMap<String, Sentences>,
@@ -176,8 +179,16 @@ impl Admission {
         let stored = self
             .send("POST", "", "", &profile(Some(&metadata), was))
             .await?;
-        let stored =
+        let mut stored =
             stored.map_err(|status| anyhow::anyhow!("{was} is refused: {:?}", status.message))?;
+        if let Some(status) = &row.status {
+            stored["status"] = status.clone();
+            let told = self
+                .send("PUT", &format!("/{name}/status"), "", &stored)
+                .await?;
+            stored = told
+                .map_err(|refusal| anyhow::anyhow!("{status} is refused: {:?}", refusal.message))?;
+        }
         let mut changed = profile(Some(&metadata), &row.spec);
         changed["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
         answer(
@@ -482,8 +493,13 @@ fn collect_rules(schema: &Value, place: String, rules: &mut BTreeSet<(String, St
         .into_iter()
         .flatten()
     {
+        // Where the rule itself says of which field it speaks.
+        let place = rule["fieldPath"].as_str().map_or_else(
+            || place.clone(),
+            |path| format!("{place}{path}").trim_start_matches('.').to_owned(),
+        );
         rules.insert((
-            place.clone(),
+            place,
             rule["message"]
                 .as_str()
                 .unwrap_or("a rule without message")

@@ -1,7 +1,9 @@
 //! What a profile declares in AWS, in the terms of AWS.
 
+mod place;
 mod validate;
 
+pub use place::check_account;
 pub use validate::{Invalid, validate};
 
 use tracewright_xray::rule::SamplingRule;

@@ -12,6 +12,7 @@ pub mod field;
 pub mod identity;
 pub mod inject;
 pub mod observed;
+pub mod patience;
 pub mod plan;
 pub mod receiver;
 pub mod report;

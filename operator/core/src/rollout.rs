@@ -9,13 +9,16 @@ pub use pace::{Place, Stage, max_concurrent, next};
 use std::fmt;
 use std::time::Duration;
 
-use crate::workload::{Workload, WorkloadKind};
+use crate::workload::{Word, Workload, WorkloadKind};
 
 /// How a workload's rollout stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rollout {
     /// All pods have the current template and are available.
     Complete,
+    /// It has been complete, and pods are not available since: they crash, or a node is away. All have the current
+    /// template.
+    Degraded,
     /// Pods are being replaced.
     Rolling,
     /// Pods with an older template stay until somebody deletes them: the update strategy is `OnDelete`, or a
@@ -29,8 +32,8 @@ pub enum Rollout {
     Failed(Evidence),
 }
 
-/// How long the rollout of a StatefulSet or DaemonSet may stand still before it is taken for stalled: as long as a
-/// Deployment's own deadline is unless written. (Kubernetes API reference, `progressDeadlineSeconds`.)
+/// How long a rollout that has no deadline may stand still before it is taken for stalled: as long as a Deployment's own
+/// deadline is unless written. (Kubernetes API reference, `progressDeadlineSeconds`.)
 pub const STALLED_AFTER: Duration = Duration::from_secs(600);
 
 /// Why a rollout is taken for failed.
@@ -85,10 +88,25 @@ pub fn judge(workload: &Workload, failing: &[PodFailure]) -> Rollout {
     Rollout::Rolling
 }
 
+/// Judges a rollout that seems to go on and whose template has been rolled out before, if `ended`: what is missing then is
+/// pods that became unavailable since, which may last for ever and must not keep others waiting.
+#[must_use]
+pub fn degraded(workload: &Workload, rollout: Rollout, ended: bool) -> Rollout {
+    let progress = &workload.progress;
+    let observed = progress.observed_generation >= workload.generation;
+    let none_old = progress.current <= progress.updated;
+    if rollout == Rollout::Rolling && ended && observed && none_old {
+        Rollout::Degraded
+    } else {
+        rollout
+    }
+}
+
 /// Judges a rollout of which nothing has moved for `still`: one that goes on for ever must not keep others waiting.
 #[must_use]
 pub fn stalled(workload: &Workload, rollout: Rollout, still: Duration) -> Rollout {
-    let deadline = workload.kind == WorkloadKind::Deployment;
+    let deadline =
+        workload.kind == WorkloadKind::Deployment && workload.progress.word == Word::Rolling;
     if rollout != Rollout::Rolling || deadline || still < STALLED_AFTER {
         return rollout;
     }

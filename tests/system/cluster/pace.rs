@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use kube::api::{DeleteParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
-use support::workloads::{Team, manifest, traces_of_ours};
+use support::workloads::{CRASH_WITH_ENV, Team, entry, manifest, traces_of_ours};
 use support::{Installation, eventually};
 use tracewright_core::workload::WorkloadKind;
 
@@ -174,5 +174,79 @@ async fn both_bounds_hold_while_two_hundred_workloads_are_injected_and_rid_again
         most.in_one_profile <= PER_PROFILE && most.in_all <= GLOBAL,
         "{most:?}"
     );
+    Ok(())
+}
+
+/// A profile that is suspended in mid-rollout gives back its places when its rollouts have ended, and waits for no turn.
+#[tokio::test]
+async fn a_suspended_profile_keeps_no_place() -> Result<()> {
+    let there = Installation::with_controllers().await?;
+    let team = Team::of(&there).await?;
+    for (name, of) in [("web-1", "a"), ("web-2", "a"), ("web-3", "b")] {
+        let mut manifest = manifest(KIND, name);
+        manifest["metadata"]["labels"]["of"] = of.into();
+        team.create(&manifest).await?;
+        team.until(KIND, name, "it is available", |object| {
+            if rolling(object) {
+                Err(object["status"].to_string())
+            } else {
+                Ok(())
+            }
+        })
+        .await?;
+    }
+    let mut operator = there
+        .operator()
+        .env("TRACEWRIGHT_MAX_CONCURRENT_ROLLOUTS", "1")
+        .start()?;
+    operator.ready().await?;
+    let spec = |of: &str, mode: &str| json!({"mode": mode, "service": {"name": of}, "workloads": {"selector": {"matchLabels": {"of": of}}}});
+    // Its pods do not start with the variables until the test lets them.
+    let crash = |word: Value| json!({"spec": {"template": {"metadata": {"annotations": {CRASH_WITH_ENV: word}}}}});
+    let has_variables = |object: &Value| entry(object, "OTEL_SERVICE_NAME").is_some();
+    let settles = async |name: &str| {
+        team.until(KIND, name, "it has rolled out without", |object| {
+            if rolling(object) || has_variables(object) {
+                Err(object["status"].to_string())
+            } else {
+                Ok(())
+            }
+        })
+        .await
+    };
+    for mode in ["Suspended", "Preview"] {
+        team.merge(KIND, "web-1", &crash("OTEL_SERVICE_NAME".into()))
+            .await?;
+        settles("web-1").await?;
+        team.profile("a", spec("a", "Apply")).await?;
+        team.until(KIND, "web-1", "it is being changed", |object| {
+            if rolling(object) && has_variables(object) {
+                Ok(())
+            } else {
+                Err(object["status"].to_string())
+            }
+        })
+        .await?;
+        team.profile("a", spec("a", mode)).await?;
+        team.condition("a", "Ready", &format!("Unknown {mode}"))
+            .await?;
+        team.profile("b", spec("b", "Apply")).await?;
+        team.item("b", "web-3", "Pending").await?;
+        team.merge(KIND, "web-1", &crash(Value::Null)).await?;
+        team.injected("b").await?;
+        assert!(!has_variables(&team.get(KIND, "web-2").await?), "{mode}");
+
+        // And from the beginning.
+        for name in ["a", "b"] {
+            let mut nobody = spec(name, "Apply");
+            nobody["workloads"]["selector"]["matchLabels"]["of"] = "nobody".into();
+            team.profile(name, nobody).await?;
+            team.condition(name, "WorkloadsInjected", "True NoneSelected")
+                .await?;
+        }
+        for name in ["web-1", "web-3"] {
+            settles(name).await?;
+        }
+    }
     Ok(())
 }

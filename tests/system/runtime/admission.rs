@@ -14,7 +14,7 @@ use tracewright_core::receiver::ObjectKind;
 use tracewright_xray::contract::condition::{READY, WORKLOADS_INJECTED};
 
 use super::see::{deploy, object, receiver, told, until_condition, variable, writes_of};
-use crate::aws::see::ready;
+use crate::aws::see::{gone, ready};
 
 /// Refuses what the operator writes to some resources of the namespace.
 struct Policy<'a> {
@@ -206,6 +206,91 @@ async fn a_receiver_that_others_forbid_is_told_and_tried_again() -> Result<()> {
     assert!((1..=6).contains(&tries), "{tries} tries in twelve seconds");
     policy.lift().await?;
     receiver(&there, "p", "True Available").await?;
+    Ok(())
+}
+
+/// A profile with a workload that runs with its variables.
+async fn injected(there: &Installation, mode: &str) -> Result<Value> {
+    let spec = |mode: &str| {
+        json!({
+            "mode": mode,
+            "service": {"name": "p"},
+            "workloads": {"selector": {"matchLabels": {"app": "p"}}},
+        })
+    };
+    deploy(there.namespace(), "p").await?;
+    there.apply("p", spec("Apply")).await?;
+    let profiles = there.profiles();
+    until_condition(&profiles, "p", WORKLOADS_INJECTED, "True AllInjected").await?;
+    if mode != "Apply" {
+        there.apply("p", spec(mode)).await?;
+        until_condition(&profiles, "p", READY, &format!("Unknown {mode}")).await?;
+    }
+    object(there.namespace(), ObjectKind::Deployment, "p").await
+}
+
+/// Without its profile a workload that still says that it has variables of one would be rid of them.
+#[tokio::test]
+async fn a_suspended_profile_is_not_gone_before_its_workloads_are_released() -> Result<()> {
+    let there = Installation::with_controllers().await?;
+    let mut operator = there.operator().start()?;
+    operator.ready().await?;
+    let before = injected(&there, "Suspended").await?;
+    let policy = Policy::forbid(&there, "no-deployments", "apps", "deployments").await?;
+    let (path, body) = deployment(&there);
+    in_force(&there, http::Method::POST, &path, body).await?;
+    there
+        .profiles()
+        .delete("p", &DeleteParams::default())
+        .await?;
+    let profiles = there.profiles();
+    let sentence = until_condition(&profiles, "p", "AwsSynced", "Unknown Pending").await?;
+    assert!(
+        sentence.contains("Deployment p cannot be released")
+            && sentence.contains("the platform team says no"),
+        "{sentence}"
+    );
+    let tries = tries(&there, "/deployments/p?").await?;
+    assert!((1..=6).contains(&tries), "{tries} tries in twelve seconds");
+    policy.lift().await?;
+    gone(&there, "p").await?;
+    let after = object(there.namespace(), ObjectKind::Deployment, "p").await?;
+    assert_eq!(after["spec"], before["spec"], "the variables stay");
+    let record = &after["metadata"]["annotations"]["tracewright.dev/injected"];
+    assert!(record.is_null(), "{record}");
+    Ok(())
+}
+
+/// The profile went while no operator ran.
+#[tokio::test]
+async fn a_removal_that_others_forbid_is_tried_again_ever_later() -> Result<()> {
+    let there = Installation::with_controllers().await?;
+    let mut first = there.operator().start()?;
+    first.ready().await?;
+    injected(&there, "Apply").await?;
+    first.stop().await?;
+    let free = json!({"metadata": {"finalizers": null}});
+    let profiles = there.profiles();
+    profiles
+        .patch("p", &PatchParams::default(), &Patch::Merge(&free))
+        .await?;
+    profiles.delete("p", &DeleteParams::default()).await?;
+    let policy = Policy::forbid(&there, "no-deployments", "apps", "deployments").await?;
+    let (path, body) = deployment(&there);
+    in_force(&there, http::Method::POST, &path, body).await?;
+    let mut second = there.operator().start()?;
+    second.ready().await?;
+    // At two, six and fourteen seconds, so that at the old pace there would be six.
+    let tries = tries(&there, "/deployments/p?").await?;
+    assert!((1..=4).contains(&tries), "{tries} tries in twelve seconds");
+    policy.lift().await?;
+    eventually(LONG, "the variables are out", async || {
+        let value = variable(there.namespace(), "p", "OTEL_SERVICE_NAME")
+            .await
+            .map_err(|error| error.to_string())?;
+        value.map_or(Ok(()), Err)
+    })
+    .await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 /// On a workload: what was injected, by which profile, with a hash per variable.
 ///
-/// The value is JSON: `{"profile":"cruddur","generation":3,"renderVersion":1,"containers":{"<container>":{"<VAR>":"<hash>"}},"reverted":false}`.
+/// The value is JSON: `{"profile":"cruddur","generation":3,"renderVersion":1,"workloadGeneration":7,"containers":{"<container>":{"<VAR>":"<hash>"}},"reverted":false}`.
 /// Only entries recorded here and unchanged since are the operator's to update or remove.
 pub const INJECTED: &str = "tracewright.dev/injected";
 

@@ -1,6 +1,6 @@
 //! Identities and what belongs to them: credentials, clients, account id, buckets and inventory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,13 +57,15 @@ pub struct Accounts {
     metrics: Arc<Metrics>,
     permit: Permit,
     endpoint_url: Option<String>,
-    base: OnceCell<SdkConfig>,
+    region: Option<String>,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    identities: HashMap<Identity, Arc<Login>>,
+    /// The operator's own credentials, by the region in which they are asked for.
+    bases: HashMap<String, Arc<OnceCell<SdkConfig>>>,
+    identities: BTreeMap<Identity, Arc<Login>>,
     shared: HashMap<(String, String), (Caller, Arc<Inventory>)>,
 }
 
@@ -77,7 +79,7 @@ struct Login {
 
 impl Accounts {
     /// No account yet. `endpoint_url` replaces the endpoints of all services; the variables AWS_ENDPOINT_URL and
-    /// AWS_ENDPOINT_URL_* do the same service by service.
+    /// AWS_ENDPOINT_URL_* do the same service by service. `region` is the operator's own.
     #[must_use]
     pub fn new(
         speed: Speed,
@@ -85,6 +87,7 @@ impl Accounts {
         metrics: Arc<Metrics>,
         permit: Permit,
         endpoint_url: Option<String>,
+        region: Option<String>,
     ) -> Self {
         Self {
             speed: Arc::new(speed),
@@ -92,7 +95,7 @@ impl Accounts {
             metrics,
             permit,
             endpoint_url,
-            base: OnceCell::new(),
+            region,
             known: Mutex::default(),
         }
     }
@@ -134,25 +137,53 @@ impl Accounts {
     /// The accounts in use, one per account and region.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Account>> {
-        let mut accounts: Vec<Arc<Account>> = Vec::new();
+        let ways = self.ways().into_iter();
+        ways.filter_map(|ways| ways.into_iter().next()).collect()
+    }
+
+    /// The same with all ways to each, as different identities reach it; the operator's own credentials come first.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Vec<Arc<Account>>> {
+        let mut places: Vec<Vec<Arc<Account>>> = Vec::new();
         for account in lock(&self.known)
             .identities
             .values()
             .filter_map(|login| login.account.get())
         {
-            if !accounts
-                .iter()
-                .any(|other| Arc::ptr_eq(&other.inventory, &account.inventory))
-            {
-                accounts.push(account.clone());
+            let place = places.iter_mut().find(|ways| {
+                ways.iter()
+                    .any(|other| Arc::ptr_eq(&other.inventory, &account.inventory))
+            });
+            match place {
+                Some(ways) => ways.push(account.clone()),
+                None => places.push(vec![account.clone()]),
             }
         }
-        accounts
+        places
+    }
+
+    /// Forgets identities that are not in use, and what only they needed. Whoever is under way with one goes on with it.
+    pub fn retain(&self, used: &BTreeSet<Identity>) {
+        let mut known = lock(&self.known);
+        let Known {
+            bases,
+            identities,
+            shared,
+        } = &mut *known;
+        identities.retain(|identity, _| used.contains(identity));
+        bases.retain(|region, _| {
+            self.region.as_ref() == Some(region)
+                || identities.keys().any(|identity| identity.region == *region)
+        });
+        // AWS shows our writes late, so a picture that holds some of them is kept for who comes next.
+        shared.retain(|_, (_, inventory)| {
+            Arc::strong_count(inventory) > 1 || inventory.holds_writes()
+        });
     }
 
     async fn log_in(&self, identity: &Identity, namespace: &str) -> Result<Account, AwsError> {
-        let base = self.base.get_or_init(|| self.base(identity)).await;
-        let config = self.config(base, identity).await;
+        let base = self.base(identity).await;
+        let config = self.config(&base, identity).await;
         let sts = aws_sdk_sts::Client::new(&config);
         // A caller of its own: the account is not known yet, and with it not which buckets apply.
         let caller = Caller::new(
@@ -185,16 +216,28 @@ impl Accounts {
         })
     }
 
+    /// The operator's own credentials. Some are got from STS (a ServiceAccount's role, a profile's role), in the region that
+    /// the chain is made for: never in that of whichever profile comes first, which may be wrong or out of reach.
     async fn base(&self, identity: &Identity) -> SdkConfig {
+        let region = self.region.as_ref().unwrap_or(&identity.region);
+        let base = lock(&self.known)
+            .bases
+            .entry(region.clone())
+            .or_default()
+            .clone();
+        base.get_or_init(|| self.load(region)).await.clone()
+    }
+
+    async fn load(&self, region: &str) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_timeout(TIMEOUT)
             .operation_attempt_timeout(TIMEOUT)
             .build();
-        // The SDK's own retries are off: every call must pass a bucket and be counted. Any region will do here, and
-        // without one the SDK would ask the machine's metadata service.
+        // The SDK's own retries are off: every call must pass a bucket and be counted. Without a region the SDK would ask
+        // the machine's metadata service for one.
         let loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(identity.region.clone()))
+            .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         match &self.endpoint_url {

@@ -224,7 +224,7 @@ impl AwsError {
         let reason = match self.kind {
             ErrorKind::CredentialsMissing => reason::CREDENTIALS_MISSING,
             ErrorKind::AccessDenied => reason::ACCESS_DENIED,
-            ErrorKind::Throttled => reason::THROTTLED,
+            ErrorKind::Throttled | ErrorKind::Waiting => reason::THROTTLED,
             _ => reason::UNREACHABLE,
         };
         Fact::no(reason, self.to_string())
@@ -309,4 +309,16 @@ fn sources(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_turn_has_not_lost_the_network() {
+        let waiting = AwsError::waiting("xray.GetGroups");
+        assert_eq!(waiting.fact().reason, reason::THROTTLED);
+        assert_eq!(waiting.failure().reason, reason::THROTTLED);
+    }
 }

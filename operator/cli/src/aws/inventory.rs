@@ -120,6 +120,12 @@ impl Inventory {
         }
     }
 
+    /// Whether a write is so young that a fetch may not show it.
+    pub(super) fn holds_writes(&self) -> bool {
+        let last = self.lock().writes.back().map(|(at, ..)| *at);
+        last.is_some_and(|at| at.elapsed() <= WRITE_MEMORY)
+    }
+
     /// A write failed in a way that says the picture is wrong: the next reader fetches anew.
     pub fn invalidate(&self, kind: Kind, name: &str) {
         let mut picture = self.lock();

@@ -1,14 +1,15 @@
 //! What is known of a workload only because it was watched: who removes our entries, what our last write changed, whether it
-//! has rolled out since, and how its pods failed. It is lost when the operator restarts, and nothing wrong is done then.
+//! has rolled out since, and how its pods failed. It is lost when the operator restarts. Then the workload's own words count,
+//! and where they say nothing it is taken for rolled out: what is not known to be our failure is not taken back.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracewright_core::inject::{REMOVALS, contested, removed};
+use tracewright_core::inject::{Patch, REMOVALS, contested, removed, untouched};
 use tracewright_core::rollout::{PodFailure, Rollout};
-use tracewright_core::workload::{Progress, Workload};
+use tracewright_core::workload::{Progress, Word, Workload};
 
 /// How long pods that show no failure are not looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -22,25 +23,50 @@ pub(super) struct History {
     removals: (i64, Vec<Timestamp>),
     /// Variables that our last write changed.
     changed: BTreeSet<String>,
-    /// What was rolled out since our last write: the template's hash, if it has one.
-    rolled_out: Option<Option<String>>,
+    rollout: Known,
+    /// The rollout that the controller called complete before our last write.
+    before: Option<String>,
     /// The template, and how its pods failed when they were looked at last.
     failing: (Option<String>, Vec<PodFailure>),
     looked: Option<Instant>,
     /// The template's revision, and since when.
     revision: Option<(Option<String>, Instant)>,
-    /// The rollout's progress, and since when.
+    /// How far the rollout has got, and since when.
     progress: Option<(Progress, Instant)>,
+    /// Since when pods are unavailable though the rollout is complete.
+    degraded: Option<Instant>,
+}
+
+/// What was seen of a workload's last rollout.
+#[derive(Debug, Default)]
+enum Known {
+    /// Nothing: it began before the operator did.
+    #[default]
+    Nothing,
+    /// It is of our last write and has not ended yet.
+    Ours,
+    /// It has ended: of which variables, by the template's hash, and of which revision of the template.
+    Ended {
+        env_hash: Option<String>,
+        revision: Option<String>,
+    },
 }
 
 impl History {
-    /// We wrote the workload.
-    pub(super) fn wrote(&mut self, workload: &Workload, changed: &BTreeSet<String>) {
+    /// We wrote the workload, which is now so.
+    pub(super) fn wrote(&mut self, workload: &Workload, patch: &Patch) {
         self.written = Some(workload.resource_version.clone());
-        if !changed.is_empty() {
-            self.changed.clone_from(changed);
+        if !patch.variables.is_empty() {
+            self.changed.clone_from(&patch.variables);
         }
-        self.rolled_out = None;
+        if !patch.restarts_pods {
+            return;
+        }
+        self.rollout = Known::Ours;
+        // The controller has not seen the write yet.
+        if let Word::Complete(before) = &workload.progress.word {
+            self.before = Some(before.clone());
+        }
         self.failing = Default::default();
         self.looked = None;
     }
@@ -75,34 +101,74 @@ impl History {
         &self.changed
     }
 
-    /// For how long nothing has moved in the rollout.
+    /// For how long nothing has moved in the rollout. A pod that comes and goes moves nothing, else one that crashes would
+    /// keep a rollout going for ever: only more available pods than ever do.
     pub(super) fn still(&mut self, workload: &Workload) -> Duration {
-        match &self.progress {
-            Some((progress, since)) if *progress == workload.progress => since.elapsed(),
-            _ => {
-                self.progress = Some((workload.progress.clone(), Instant::now()));
-                Duration::ZERO
+        let now = &workload.progress;
+        if let Some((before, since)) = &self.progress {
+            let available = before.available.max(now.available);
+            let now = Progress {
+                available,
+                ..now.clone()
+            };
+            if now == *before {
+                return since.elapsed();
             }
         }
+        self.progress = Some((now.clone(), Instant::now()));
+        Duration::ZERO
     }
 
     /// A rollout was judged.
     pub(super) fn judged(&mut self, workload: &Workload, rollout: &Rollout) {
-        if *rollout == Rollout::Complete {
-            self.rolled_out = Some(workload.env_hash.clone());
+        if matches!(rollout, Rollout::Complete | Rollout::Degraded) {
+            self.rollout = Known::Ended {
+                env_hash: workload.env_hash.clone(),
+                revision: workload.revision.clone(),
+            };
             // What fails from now on fails by something else.
             self.changed = BTreeSet::new();
         }
+        if *rollout == Rollout::Degraded {
+            self.degraded.get_or_insert_with(Instant::now);
+        } else {
+            self.degraded = None;
+        }
     }
 
-    /// Whether a write of ours has not rolled out yet.
-    pub(super) fn in_flight(&self) -> bool {
-        self.written.is_some() && self.rolled_out.is_none()
+    /// For how long pods have been unavailable though the rollout is complete.
+    pub(super) fn degraded_for(&self) -> Duration {
+        self.degraded
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether the template has been rolled out before. The controller's word counts, but while our write rolls out only
+    /// another one than before: of a way back to an earlier template without a pod too many it says nothing new.
+    pub(super) fn ended(&self, workload: &Workload) -> bool {
+        match (&self.rollout, &workload.progress.word) {
+            (Known::Ended { revision, .. }, _)
+                if revision.is_some() && *revision == workload.revision =>
+            {
+                true
+            }
+            (Known::Ours, Word::Complete(now)) => self.before.as_ref() != Some(now),
+            (_, Word::Complete(_)) | (Known::Nothing, Word::None) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a write of ours has not rolled out yet, also one from before the operator's start.
+    pub(super) fn in_flight(&self, workload: &Workload) -> bool {
+        match self.rollout {
+            Known::Nothing => untouched(workload),
+            Known::Ours => true,
+            Known::Ended { .. } => false,
+        }
     }
 
     /// Whether the template's variables have been rolled out before, so that a failure now is of another change.
     pub(super) fn rolled_out(&self, workload: &Workload) -> bool {
-        self.rolled_out.as_ref() == Some(&workload.env_hash)
+        matches!(&self.rollout, Known::Ended { env_hash, .. } if *env_hash == workload.env_hash)
     }
 
     /// How pods of the template failed, if they did. A failure that was found stays the evidence for as long as the
@@ -149,139 +215,4 @@ impl History {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde::de::DeserializeSeed;
-    use serde_json::{Value, json};
-    use tracewright_core::workload::WorkloadKind;
-
-    fn read(version: &str, hash: Option<&str>, more: Value) -> Workload {
-        let mut object = json!({
-            "metadata": {"name": "web", "resourceVersion": version},
-            "spec": {"template": {"metadata": {"annotations": {}}, "spec": {"containers": [{"name": "app"}]}}},
-            "status": more,
-        });
-        if let Some(hash) = hash {
-            // As rendered and recorded.
-            object["spec"]["template"]["spec"]["containers"][0]["env"] =
-                json!([{"name": "A", "value": "1"}]);
-            let recorded = WorkloadKind::StatefulSet
-                .deserialize(&object)
-                .expect("is a workload");
-            let recorded = recorded.containers[0].env[0]
-                .hash
-                .map(|hash| hash.to_string());
-            object["spec"]["template"]["metadata"]["annotations"]["tracewright.dev/env-hash"] =
-                hash.into();
-            object["metadata"]["annotations"] = json!({"tracewright.dev/injected": json!({
-                "profile": "p", "generation": 1, "renderVersion": 1, "reverted": false,
-                "containers": {"app": {"A": recorded}},
-            }).to_string()});
-        }
-        WorkloadKind::StatefulSet
-            .deserialize(&object)
-            .expect("is a workload")
-    }
-
-    fn crash() -> PodFailure {
-        PodFailure {
-            pod: "web-0".into(),
-            container: "app".into(),
-            reason: "CrashLoopBackOff".into(),
-            exit_code: Some(1),
-            message: String::new(),
-            lasting: true,
-        }
-    }
-
-    #[test]
-    fn removals_are_counted_and_our_own_writes_are_none() {
-        let mut history = History::default();
-        let injected = read("2", Some("h"), json!({}));
-        for version in ["3", "4", "5"] {
-            assert!(!history.contested(1), "{version}");
-            history.saw(&injected, &read(version, None, json!({})));
-            // What was removed stays removed while other things change.
-            let gone = read(version, None, json!({}));
-            history.saw(&gone, &gone);
-        }
-        assert!(history.contested(1));
-        assert!(!history.contested(2), "another generation starts anew");
-
-        let mut history = History::default();
-        for version in ["3", "4", "5"] {
-            let own = read(version, None, json!({}));
-            history.wrote(&own, &BTreeSet::new());
-            history.saw(&injected, &own);
-        }
-        assert!(!history.contested(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rollout_is_still_for_as_long_as_nothing_moves() {
-        let mut history = History::default();
-        let one = read("1", Some("h"), json!({"updatedReplicas": 1}));
-        assert_eq!(history.still(&one), Duration::ZERO);
-        tokio::time::advance(Duration::from_secs(9)).await;
-        assert_eq!(history.still(&one), Duration::from_secs(9));
-        let two = read("2", Some("h"), json!({"updatedReplicas": 2}));
-        assert_eq!(history.still(&two), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn evidence_stays_and_pods_are_looked_at_no_more_than_needed() {
-        let mut history = History::default();
-        let one = read("1", Some("h"), json!({}));
-        assert!(history.look(&one));
-        assert!(!history.look(&one), "just looked");
-        tokio::time::advance(LOOK_AGAIN).await;
-        assert!(history.look(&one));
-        history.found(&one, vec![crash()]);
-        tokio::time::advance(LOOK_AGAIN).await;
-        assert!(!history.look(&one), "the evidence is there");
-        assert_eq!(history.failing(&one), [crash()]);
-        assert!(
-            history
-                .failing(&read("2", Some("other"), json!({})))
-                .is_empty()
-        );
-        history.wrote(&one, &BTreeSet::new());
-        assert!(history.failing(&one).is_empty());
-    }
-
-    #[test]
-    fn what_has_rolled_out_once_does_not_fail_by_us_until_we_write_again() {
-        let mut history = History::default();
-        let one = read("1", Some("h"), json!({}));
-        assert!(!history.rolled_out(&one));
-        history.judged(&one, &Rollout::Rolling);
-        assert!(!history.rolled_out(&one));
-        history.judged(&one, &Rollout::Complete);
-        assert!(history.rolled_out(&one));
-        assert!(!history.rolled_out(&read("2", Some("other"), json!({}))));
-        assert!(!history.in_flight());
-        history.wrote(&one, &BTreeSet::new());
-        assert!(!history.rolled_out(&one) && history.in_flight());
-        history.judged(&one, &Rollout::Complete);
-        assert!(!history.in_flight());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pods_are_older_than_a_change_until_the_template_changes() {
-        let mut history = History::default();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let changed = Instant::now();
-        let one = read("1", Some("h"), json!({"updateRevision": "a"}));
-        assert!(history.predates(&one, changed));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(history.predates(&one, changed));
-        let restarted = read("2", Some("h"), json!({"updateRevision": "b"}));
-        assert!(!history.predates(&restarted, changed));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!history.predates(&restarted, changed));
-        assert!(
-            history.predates(&restarted, Instant::now()),
-            "the next change"
-        );
-    }
-}
+mod tests;

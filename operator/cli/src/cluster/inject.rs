@@ -14,7 +14,7 @@ use tracewright_core::inject::{
     Action, Candidate, Demand, Facts, decide, env_from_sources, holder, revert, uninject,
 };
 use tracewright_core::plan::Note;
-use tracewright_core::rollout::{Place, Rollout, Stage, judge, max_concurrent, stalled};
+use tracewright_core::rollout::{Rollout, degraded, judge, max_concurrent, stalled};
 use tracewright_core::workload::{Workload, WorkloadKind};
 use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::label;
@@ -106,17 +106,17 @@ impl Cluster {
                 .record
                 .as_ref()
                 .is_some_and(|record| record.profile == me.name && !record.reverted);
-            let rolled_out = self
-                .workloads
-                .history(&workload, |history| history.rolled_out(&workload));
             // Somebody else's pods are not looked at, nor are those that had the variables before.
-            let ours = mine && !rolled_out;
-            let settled = workload.record.is_none() || (mine && rolled_out);
+            let ours = mine
+                && self
+                    .workloads
+                    .history(&workload, |history| history.in_flight(&workload));
             let rollout = self.judge(&workload, ours).await;
             covered.push(self.workloads.history(&workload, |history| Covered {
-                settled,
+                settled: workload.record.is_none() || (mine && history.rolled_out(&workload)),
                 failed: ours && matches!(rollout, Rollout::Failed(_)),
-                in_flight: history.in_flight(),
+                in_flight: history.in_flight(&workload),
+                degraded_for: history.degraded_for(),
                 contested: history.contested(generation),
                 changed: history.changed().clone(),
                 injection,
@@ -157,8 +157,6 @@ impl Cluster {
                 }
             }
         }
-        self.workloads
-            .history(workload, |history| history.judged(workload, &rollout));
         rollout
     }
 
@@ -166,7 +164,10 @@ impl Cluster {
     pub(super) fn known(&self, workload: &Workload) -> Rollout {
         self.workloads.history(workload, |history| {
             let rollout = judge(workload, history.failing(workload));
-            stalled(workload, rollout, history.still(workload))
+            let rollout = degraded(workload, rollout, history.ended(workload));
+            let rollout = stalled(workload, rollout, history.still(workload));
+            history.judged(workload, &rollout);
+            rollout
         })
     }
 
@@ -195,7 +196,7 @@ impl Cluster {
                     rollout: self.known(&workload),
                     in_flight: self
                         .workloads
-                        .history(&workload, |history| history.in_flight()),
+                        .history(&workload, |history| history.in_flight(&workload)),
                     removal,
                     workload,
                 });
@@ -230,43 +231,8 @@ impl Cluster {
         self.take_out(&me, &selection.leaving, &written.chosen)
             .await;
         self.take_back(profile, selection, &mut written).await;
+        self.queue.give_back(&me, &written.chosen, &written.refused);
         written
-    }
-
-    /// The places of a profile's workloads in the queue.
-    pub(super) fn places(
-        &self,
-        me: &ProfileRef,
-        max_concurrent: usize,
-        leaving: &[Leaving],
-        covered: &[Covered],
-    ) -> Vec<Place<Key>> {
-        let departed = self.departed.rolling(me, |key| self.rolls(me, key));
-        let departed = departed.into_iter().map(|key| (key, Some(Stage::Rolling)));
-        let leaving = leaving.iter().map(|one| (key(&one.workload), one.stage()));
-        let covered = covered.iter().map(|one| (key(&one.workload), one.stage()));
-        // One that was unselected and is selected again stands there once.
-        let stages: BTreeMap<Key, Option<Stage>> = departed.chain(leaving).chain(covered).collect();
-        let place = |(key, stage): (Key, Option<Stage>)| {
-            Some(Place {
-                profile: me.clone(),
-                max_concurrent,
-                key,
-                stage: stage?,
-            })
-        };
-        stages.into_iter().filter_map(place).collect()
-    }
-
-    /// Whose turn it is, of a profile's workloads. Others whose turn has come are told.
-    pub(super) fn turns(&self, me: &ProfileRef, places: Vec<Place<Key>>) -> Vec<Key> {
-        let turns = self
-            .queue
-            .choose(me, places, self.settings.max_concurrent_rollouts);
-        for other in &turns.others {
-            self.wake(other);
-        }
-        turns.chosen
     }
 
     /// Takes back what made rollouts fail, where the profile asks for it.

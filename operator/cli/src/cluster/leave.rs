@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use tracewright_core::coverage::Leaving;
 use tracewright_core::crd::ObservabilityProfile;
 use tracewright_core::identity::ProfileRef;
@@ -13,6 +15,7 @@ use tracewright_xray::contract::annotation;
 use super::Cluster;
 use super::inject::key;
 use super::store::Key;
+use crate::operator::reconcile::backoff;
 use crate::operator::world::reference;
 
 /// How far the workloads are without the variables.
@@ -79,6 +82,32 @@ impl Departed {
     }
 }
 
+/// How the workloads of a profile that is gone are getting on.
+#[derive(Debug, Default)]
+pub(super) struct Sweeping {
+    /// Tries in a row in which a removal was refused.
+    failures: u32,
+    /// Not before this is it tried again.
+    again: Option<Instant>,
+}
+
+impl Sweeping {
+    fn due(&self) -> bool {
+        self.again.is_none_or(|again| again <= Instant::now())
+    }
+
+    fn tried(self, refused: bool) -> Self {
+        if !refused {
+            return Self::default();
+        }
+        let failures = self.failures.saturating_add(1);
+        Self {
+            failures,
+            again: Some(Instant::now() + backoff(failures)),
+        }
+    }
+}
+
 impl Cluster {
     /// Takes the variables out of the workloads again.
     pub async fn withdraw(&self, profile: &ObservabilityProfile, pace: Pace) -> Withdrawn {
@@ -126,7 +155,8 @@ impl Cluster {
     /// Leaves receiver and variables as they are and forgets that they are ours.
     ///
     /// # Errors
-    /// A receiver that would go with its profile cannot be told to stay.
+    /// A receiver that would go with its profile cannot be told to stay, or a workload still says that its variables are
+    /// the profile's: without it they would be taken for those of a profile that is gone, and be taken out.
     pub async fn release(&self, profile: &ObservabilityProfile) -> Result<(), String> {
         let me = reference(profile);
         // Without the right to run receivers there are none of ours.
@@ -137,6 +167,7 @@ impl Cluster {
                 .map_err(|error| error.to_string())?;
         }
         self.queue.forget(&me);
+        let mut refusal = None;
         for workload in self.workloads.held(&me) {
             let body = serde_json::json!({"metadata": {
                 "resourceVersion": workload.resource_version,
@@ -149,31 +180,46 @@ impl Cluster {
             };
             if let Err(message) = self.writer.patch_workload(&workload, &patch).await {
                 tracing::warn!(profile = %me, workload = workload.name, message, "cannot be released");
+                refusal.get_or_insert(message);
             }
         }
-        Ok(())
+        // Also one that was changed meanwhile, or that the lease was lost for, is not released.
+        match self.workloads.held(&me).first() {
+            None => Ok(()),
+            Some(left) => Err(format!(
+                "{} {} cannot be released{}",
+                left.kind,
+                left.name,
+                refusal.map(|why| format!(": {why}")).unwrap_or_default()
+            )),
+        }
     }
 
     /// Takes variables out of workloads whose profile no longer exists. Returns how many are not done yet.
     pub async fn sweep(&self) -> usize {
         // In this order: a profile that holds a workload was there before.
-        let mut orphaned = self.workloads.holders();
+        let holders = self.workloads.holders().into_iter();
+        let mut orphaned: BTreeMap<_, _> = holders.map(|of| (of, Sweeping::default())).collect();
+        let begun = std::mem::take(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner));
+        orphaned.extend(begun);
+        // Also of those begun: one of that name may be there again.
         for profile in self.world.profiles.state() {
             orphaned.remove(&reference(&profile));
         }
-        let gone = std::mem::take(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner));
         let mut waiting = 0;
-        let mut unfinished = BTreeSet::new();
-        orphaned.extend(gone);
-        for of in orphaned {
+        let mut unfinished = BTreeMap::new();
+        for (of, mut sweeping) in orphaned {
             let leaving = self.leaving(&of, self.workloads.held(&of));
-            self.remove(&of, UNKNOWN_PACE, &leaving, Pace::InTurn).await;
+            if sweeping.due() {
+                let (_, refused) = self.remove(&of, UNKNOWN_PACE, &leaving, Pace::InTurn).await;
+                sweeping = sweeping.tried(!refused.is_empty());
+            }
             let rolling = self.departed.rolling(&of, |key| self.rolls(&of, key));
             if leaving.is_empty() && rolling.is_empty() {
                 self.queue.forget(&of);
             } else {
                 waiting += leaving.len() + rolling.len();
-                unfinished.insert(of);
+                unfinished.insert(of, sweeping);
             }
         }
         *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = unfinished;
@@ -197,7 +243,8 @@ impl Cluster {
         (chosen, refused)
     }
 
-    /// Takes the variables out of those whose turn it is, and out of those that restart nothing.
+    /// Takes the variables out of those whose turn it is, and out of those that restart nothing. Those that the API server
+    /// does not let be patched wait again.
     pub(super) async fn take_out(
         &self,
         me: &ProfileRef,
@@ -226,6 +273,7 @@ impl Cluster {
                 }
             }
         }
+        self.queue.give_back(me, chosen, &refused);
         refused
     }
 
@@ -235,5 +283,31 @@ impl Cluster {
         workload.is_some_and(|workload| {
             workload.record.is_none() && self.known(&workload) == Rollout::Rolling
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_removals_are_tried_again_ever_later() {
+        let mut sweeping = Sweeping::default();
+        for pause in [2, 4, 8, 16, 32, 64, 120, 120] {
+            assert!(sweeping.due(), "{pause}");
+            sweeping = sweeping.tried(true);
+            tokio::time::advance(Duration::from_secs(pause) - Duration::from_millis(1)).await;
+            assert!(!sweeping.due(), "{pause}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        sweeping = sweeping.tried(false);
+        assert!(
+            sweeping.due(),
+            "what waits for its turn only is looked at soon"
+        );
+        sweeping = sweeping.tried(true);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(sweeping.due(), "and it begins anew");
     }
 }

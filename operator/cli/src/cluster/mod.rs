@@ -11,9 +11,10 @@ mod queue;
 pub mod receiver;
 mod slim;
 pub mod store;
+mod turns;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::label;
 
 use self::inject::{Selection, Written, secret_notes};
-use self::leave::Departed;
+use self::leave::{Departed, Sweeping};
 pub use self::leave::{Pace, Withdrawn};
 use self::lookups::Lookups;
 use self::queue::Queue;
@@ -90,7 +91,7 @@ pub struct Cluster {
     departed: Departed,
     started: Instant,
     /// Profiles that are gone and whose workloads are not rid of their variables yet.
-    swept: Mutex<BTreeSet<ProfileRef>>,
+    swept: Mutex<BTreeMap<ProfileRef, Sweeping>>,
 }
 
 /// What a look at the cluster side found and did.

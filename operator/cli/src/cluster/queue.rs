@@ -1,6 +1,6 @@
 //! The queue of rollouts, over all profiles.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracewright_core::identity::ProfileRef;
@@ -56,6 +56,32 @@ impl Queue {
         }
     }
 
+    /// The profile's workloads that rolled out when it asked last.
+    pub(super) fn rolling(&self, profile: &ProfileRef) -> Vec<Place<Key>> {
+        let all = self.lock();
+        let places = all.get(profile).into_iter().flatten();
+        places
+            .filter(|place| place.stage == Stage::Rolling)
+            .cloned()
+            .collect()
+    }
+
+    /// Those of the profile's chosen workloads that could not be changed: they wait again, and keep nobody waiting until
+    /// they are tried anew.
+    pub(super) fn give_back(
+        &self,
+        profile: &ProfileRef,
+        chosen: &[Key],
+        refused: &BTreeMap<Key, String>,
+    ) {
+        let mut all = self.lock();
+        for place in all.get_mut(profile).into_iter().flatten() {
+            if chosen.contains(&place.key) && refused.contains_key(&place.key) {
+                place.stage = Stage::Due;
+            }
+        }
+    }
+
     /// The profile is gone.
     pub(super) fn forget(&self, profile: &ProfileRef) {
         self.lock().remove(profile);
@@ -101,6 +127,39 @@ mod tests {
         assert_eq!(turns.others, BTreeSet::from([b.clone()]));
         let turns = queue.choose(&b, places(&b, &[("b1", Stage::Due)]), 1);
         assert_eq!(names(&turns.chosen), ["b1"]);
+    }
+
+    #[test]
+    fn what_could_not_be_changed_keeps_nobody_waiting() {
+        let queue = Queue::default();
+        let (a, b) = (ProfileRef::new("ns", "a"), ProfileRef::new("ns", "b"));
+        let turns = queue.choose(&a, places(&a, &[("a1", Stage::Due)]), 2);
+        assert_eq!(names(&turns.chosen), ["a1"]);
+        let refused = BTreeMap::from([(turns.chosen[0].clone(), "no".to_owned())]);
+        queue.give_back(&a, &[], &refused);
+        assert_eq!(queue.rolling(&a).len(), 1, "it was not its turn");
+        queue.give_back(&a, &turns.chosen, &refused);
+        assert!(queue.rolling(&a).is_empty());
+        let turns = queue.choose(&b, places(&b, &[("b1", Stage::Due), ("b2", Stage::Due)]), 2);
+        assert_eq!(names(&turns.chosen), ["b1"], "they take turns again");
+    }
+
+    #[test]
+    fn what_rolls_out_is_told_apart_from_what_waits() {
+        let queue = Queue::default();
+        let a = ProfileRef::new("ns", "a");
+        let stages = [
+            ("a1", Stage::Due),
+            ("a2", Stage::Due),
+            ("a3", Stage::Failed),
+        ];
+        queue.choose(&a, places(&a, &stages), 1);
+        let rolling: Vec<_> = queue
+            .rolling(&a)
+            .into_iter()
+            .map(|place| place.key)
+            .collect();
+        assert_eq!(names(&rolling), ["a1"]);
     }
 
     #[test]

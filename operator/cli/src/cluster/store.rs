@@ -8,6 +8,7 @@ use kube::Client;
 use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tracewright_core::identity::ProfileRef;
+use tracewright_core::inject::Patch;
 use tracewright_core::workload::{Workload, WorkloadKind};
 
 use super::history::History;
@@ -76,9 +77,9 @@ impl Workloads {
     }
 
     /// We wrote a workload, and this is what came of it.
-    pub fn wrote(&self, workload: Workload, changed: &BTreeSet<String>) {
+    pub fn wrote(&self, workload: Workload, patch: &Patch) {
         let mut state = self.lock();
-        state.history(&workload).wrote(&workload, changed);
+        state.history(&workload).wrote(&workload, patch);
         if !state.outdated(&workload) {
             state.insert(&workload);
         }
@@ -259,6 +260,14 @@ mod tests {
             .expect("is a workload")
     }
 
+    fn patch() -> Patch {
+        Patch {
+            body: json!({}),
+            restarts_pods: true,
+            variables: BTreeSet::new(),
+        }
+    }
+
     fn version(store: &Workloads) -> Option<String> {
         let key = (WorkloadKind::Deployment, "web".to_owned());
         Some(store.get("ns", &key)?.resource_version.clone())
@@ -267,17 +276,17 @@ mod tests {
     #[test]
     fn an_event_from_before_our_write_does_not_undo_it() {
         let store = Workloads::default();
-        store.wrote(workload("a", "10"), &BTreeSet::new());
+        store.wrote(workload("a", "10"), &patch());
         assert!(store.lock().outdated(&workload("a", "9")));
         assert!(!store.lock().outdated(&workload("a", "11")));
-        store.wrote(workload("a", "9"), &BTreeSet::new());
+        store.wrote(workload("a", "9"), &patch());
         assert_eq!(version(&store).as_deref(), Some("10"));
     }
 
     #[test]
     fn another_object_of_the_name_counts_whatever_its_version() {
         let store = Workloads::default();
-        store.wrote(workload("a", "10"), &BTreeSet::new());
+        store.wrote(workload("a", "10"), &patch());
         assert!(!store.lock().outdated(&workload("b", "9")));
     }
 

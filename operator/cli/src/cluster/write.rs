@@ -65,7 +65,7 @@ impl Writer {
         };
         let mut json = serde_json::Deserializer::from_str(&text);
         match workload.kind.deserialize(&mut json) {
-            Ok(written) => self.store.wrote(written, &patch.variables),
+            Ok(written) => self.store.wrote(written, patch),
             Err(error) => {
                 tracing::warn!(%error, "the API server's answer to a patch cannot be read");
             }

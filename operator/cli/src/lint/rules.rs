@@ -30,7 +30,7 @@ impl Rules {
     pub(super) fn evaluate(&mut self, schema: &Schema, value: &Value, path: &FieldPath) {
         if let Some(rules) = &schema.rules {
             let root = path.segments().is_empty();
-            // The rules of the root may read nothing but the name (Kubernetes, "Validation rules").
+            // Of a new profile the rules of the root read nothing but the name; the others compare it with what it was.
             let reads = if root {
                 FieldPath::of("metadata.name")
             } else {

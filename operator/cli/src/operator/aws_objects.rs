@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tracewright_core::advice::advise;
 use tracewright_core::crd::status::ItemState;
 use tracewright_core::crd::{Mode, ObservabilityProfile};
-use tracewright_core::desired::{Desired, concerns_aws};
+use tracewright_core::desired::{Desired, check_account, concerns_aws};
 use tracewright_core::diff::{diff, diff_log_groups};
 use tracewright_core::observed::{Claims, Observed};
 use tracewright_core::plan::{Action as Write, Applied, Note, Pending, Plan, Verdict};
@@ -72,6 +72,11 @@ pub(super) async fn sync(profile: &ObservabilityProfile, context: &Context) -> S
         Err(error) => return Synced::unobserved(profile, error.fact()),
     };
     context.world.reached(&identity, &account.id);
+    // What was made a moment ago may not have come back by the watch yet.
+    let last = context.last_status(&desired.profile);
+    if let Err(invalid) = check_account(last.as_ref().or(known), &account.id) {
+        return Synced::unobserved(profile, Fact::no(invalid.reason(), invalid.to_string()));
+    }
     let watched = log_groups(&account, &desired, known, &context.world.cluster);
     let requested_at = context.remember(&desired.profile, |memory| {
         memory.watched = Some((identity.clone(), watched));

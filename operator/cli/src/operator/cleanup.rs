@@ -12,10 +12,10 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracewright_core::crd::status::{ItemState, ObservabilityProfileStatus};
 use tracewright_core::crd::{DeletionPolicy, Mode, ObservabilityProfile};
-use tracewright_core::desired::Desired;
+use tracewright_core::desired::{Desired, check_account};
 use tracewright_core::diff::diff;
 use tracewright_core::identity::Kind;
-use tracewright_core::plan::{Applied, Verdict};
+use tracewright_core::patience::{Patience, Progress, away_before, progress};
 use tracewright_core::report::{AwsFacts, Fact, Facts};
 use tracewright_xray::contract::{condition::reason, name};
 use tracing::{error, info};
@@ -80,13 +80,28 @@ pub(super) async fn run(
             return Ok(Action::requeue(RETRY));
         }
     }
+    let mut patience = context.remember(&me, |memory| {
+        let now = Instant::now().into_std();
+        *memory.patience.get_or_insert_with(|| Patience::new(now))
+    });
     let aws = aws(profile, context).await;
-    if done(&aws) {
+    let progress = progress(&aws);
+    if progress == Progress::Done {
         return release(profile, context).await;
     }
+    // As it was before it tells of this run.
+    let told = context.last_status(&me).or_else(|| profile.status.clone());
+    let deleted = profile.metadata.deletion_timestamp.as_ref();
+    let ended = patience.ends(
+        progress,
+        Instant::now().into_std(),
+        || away_before(told.as_ref(), deleted, Timestamp::now()),
+        context.deletion_timeout,
+    );
+    context.remember(&me, |memory| memory.patience = Some(patience));
     let facts = deleting(aws);
     status::write(profile, &facts, context).await?;
-    if waited < context.deletion_timeout {
+    if !ended {
         return Ok(Action::requeue(RETRY));
     }
     let status = context.last_status(&me).or_else(|| profile.status.clone());
@@ -124,6 +139,10 @@ async fn aws(profile: &ObservabilityProfile, context: &Context) -> AwsFacts {
         Ok(account) => account,
         Err(error) => return AwsFacts::Unobserved(error.fact()),
     };
+    let last = context.last_status(&desired.profile);
+    if let Err(invalid) = check_account(last.as_ref().or(known), &account.id) {
+        return AwsFacts::Unobserved(Fact::no(invalid.reason(), invalid.to_string()));
+    }
     let first = context.remember(&desired.profile, |memory| {
         *memory.not_before.get_or_insert_with(Instant::now)
     });
@@ -171,17 +190,6 @@ fn concerns_xray(desired: &Desired, status: Option<&ObservabilityProfileStatus>)
         || desired.leaving.iter().any(|(kind, _)| kinds.contains(kind))
         || status
             .is_some_and(|status| !(status.groups.is_empty() && status.sampling_rules.is_empty()))
-}
-
-fn done(aws: &AwsFacts) -> bool {
-    match aws {
-        AwsFacts::Unobserved(fact) => fact.reason == reason::NOTHING_DECLARED,
-        AwsFacts::Suspended => true,
-        AwsFacts::Observed { plan, .. } => plan.objects.iter().all(|object| {
-            !matches!(object.verdict, Verdict::Held { .. })
-                && !matches!(object.outcome, Applied::Failed(_))
-        }),
-    }
 }
 
 fn deleting(aws: AwsFacts) -> Facts {

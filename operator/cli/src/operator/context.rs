@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracewright_core::crd::{ObservabilityProfile, ObservabilityProfileStatus};
 use tracewright_core::identity::ProfileRef;
+use tracewright_core::patience::Patience;
 use tracewright_core::plan::Note;
 
 use super::events::Events;
@@ -67,6 +68,8 @@ pub struct Memory {
     pub changed: Option<(i64, Vec<Note>)>,
     /// The generation that the last reconcile found wholly as declared.
     pub settled: Option<i64>,
+    /// With AWS, since the deletion first needed it.
+    pub patience: Option<Patience>,
 }
 
 impl Context {

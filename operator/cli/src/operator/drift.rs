@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::context::Context;
-use crate::aws::{Account, Identity};
+use crate::aws::{Account, ErrorKind, Identity};
 
 /// The drift check's own turn at the buckets, beside those of namespaces. No namespace has this name.
 const TURN: &str = "(drift)";
@@ -55,12 +55,19 @@ async fn check(
     tags_at: &mut HashMap<(String, String), Instant>,
 ) {
     let began = Instant::now();
-    for account in context.accounts.all() {
-        let names = watched(context, &account);
-        if let Err(error) = account.observe(&names, began, TURN).await {
-            warn!(account = account.id, region = account.region, %error, "the drift check failed");
+    context.accounts.retain(&context.world.identities_at_work());
+    context.world.forget_identities();
+    let places = context.accounts.ways();
+    tags_at.retain(|(id, region), _| {
+        places
+            .iter()
+            .flatten()
+            .any(|account| account.id == *id && account.region == *region)
+    });
+    for ways in places {
+        let Some(account) = read(context, ways, began).await else {
             continue;
-        }
+        };
         if let Err(error) = account.refresh_traffic(TURN).await {
             warn!(account = account.id, region = account.region, %error, "sampling statistics could not be read");
         }
@@ -91,6 +98,23 @@ async fn check(
             warn!(account = account.id, region = account.region, %error, "tags could not be read");
         }
     }
+}
+
+/// Reads an account by the first way that is open: credentials may be gone for one of the identities that reach it and good
+/// for another.
+async fn read(context: &Context, ways: Vec<Arc<Account>>, began: Instant) -> Option<Arc<Account>> {
+    for account in ways {
+        let names = watched(context, &account);
+        let Err(error) = account.observe(&names, began, TURN).await else {
+            return Some(account);
+        };
+        warn!(account = account.id, region = account.region, %error, "the drift check failed");
+        let closed = [ErrorKind::CredentialsMissing, ErrorKind::AccessDenied];
+        if !closed.contains(&error.kind) {
+            return None;
+        }
+    }
+    None
 }
 
 /// Log groups of all profiles of an account.

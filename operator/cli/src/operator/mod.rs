@@ -8,7 +8,7 @@ mod drift;
 mod events;
 mod gate;
 pub mod http;
-mod reconcile;
+pub(crate) mod reconcile;
 pub mod scope;
 pub mod settings;
 mod status;
@@ -170,6 +170,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             metrics.clone(),
             permit.clone(),
             settings.aws_endpoint_url.clone(),
+            region.clone(),
         ),
         cluster: Cluster::new(
             client.clone(),

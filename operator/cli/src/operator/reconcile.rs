@@ -150,6 +150,9 @@ async fn run(profile: &ObservabilityProfile, context: &Context) -> Result<Action
 }
 
 async fn facts(profile: &ObservabilityProfile, context: &Context) -> Facts {
+    if profile.spec.mode != Mode::Apply {
+        context.cluster.idle(profile);
+    }
     if profile.spec.mode == Mode::Suspended {
         return Facts {
             aws: AwsFacts::Suspended,
@@ -185,7 +188,8 @@ async fn facts(profile: &ObservabilityProfile, context: &Context) -> Facts {
     }
 }
 
-fn backoff(failures: u32) -> Duration {
+/// The pause after so many reconciles in a row that left something undone, at least one.
+pub fn backoff(failures: u32) -> Duration {
     FIRST_RETRY
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
         .min(LAST_RETRY)

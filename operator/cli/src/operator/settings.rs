@@ -45,7 +45,7 @@ pub struct Settings {
     #[arg(long, env = "TRACEWRIGHT_TAG_SETTLE_TIME", default_value = "60s", value_parser = duration)]
     pub tag_settle_time: Duration,
 
-    /// How long a deleted profile waits for AWS before it is released and what stays behind is recorded.
+    /// How long a deleted profile waits for an AWS that is away before it is released and what stays behind is recorded.
     #[arg(long, env = "TRACEWRIGHT_DELETION_TIMEOUT", default_value = "10m", value_parser = duration)]
     pub deletion_timeout: Duration,
 

@@ -73,7 +73,9 @@ pub(super) async fn announce(
     let me = reference(profile);
     let last = context.last_status(&me).or_else(|| profile.status.clone());
     let mut status = last.unwrap_or_default();
-    if status.account_id.is_some() {
+    if status.account_id.as_ref() == Some(&account.id)
+        && status.region.as_ref() == Some(&account.region)
+    {
         return Ok(());
     }
     if !context.permit.holds() {

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use tracewright_core::crd::ObservabilityProfile;
+use tracewright_core::crd::{Mode, ObservabilityProfile};
 use tracewright_core::desired::{self, Desired, Invalid};
 use tracewright_core::identity::{Kind, ProfileRef};
 use tracewright_core::observed::{Claims, Quotas};
@@ -119,6 +119,38 @@ impl World {
             .cloned()
     }
 
+    /// The identities by which profiles look at AWS: not those of profiles that may not use them, or do nothing.
+    #[must_use]
+    pub fn identities_at_work(&self) -> BTreeSet<Identity> {
+        self.identities(|profile| {
+            desired::concerns_aws(profile)
+                && (profile.spec.mode != Mode::Suspended
+                    || profile.metadata.deletion_timestamp.is_some())
+        })
+    }
+
+    /// Forgets what is known of identities that no profile could use.
+    pub fn forget_identities(&self) {
+        let named = self.identities(|_| true);
+        self.reached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|identity, _| named.contains(identity));
+        self.claims
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|identity, _| named.contains(identity));
+    }
+
+    fn identities(&self, of: impl Fn(&ObservabilityProfile) -> bool) -> BTreeSet<Identity> {
+        self.profiles
+            .state()
+            .iter()
+            .filter(|profile| of(profile))
+            .filter_map(|profile| Some(identity_of(&self.validate(profile).ok()?)))
+            .collect()
+    }
+
     /// Whether an event that is not in the store yet changes what profiles claim. Most events are our own writes of
     /// status, and claims are made of all profiles.
     #[must_use]
@@ -175,6 +207,12 @@ impl World {
                     && reached.get(&other) == account
                     && other.region == identity.region);
             if !same || desired.deleting {
+                continue;
+            }
+            // One whose objects are in another account makes none in this one.
+            if let Some(id) = reached.get(&other)
+                && desired::check_account(profile.status.as_ref(), id).is_err()
+            {
                 continue;
             }
             let born = profile

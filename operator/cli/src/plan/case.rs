@@ -6,7 +6,7 @@ use kube::api::ObjectMeta;
 use tokio::time::Instant;
 use tracewright_core::crd::status::{ItemState, ItemStatus};
 use tracewright_core::crd::{Mode, ObservabilityProfile, ObservabilityProfileStatus};
-use tracewright_core::desired::{self, Desired, Invalid, validate};
+use tracewright_core::desired::{self, Desired, Invalid, check_account, validate};
 use tracewright_core::identity::ProfileRef;
 use tracewright_core::observed::Observed;
 use tracewright_xray::contract::tag;
@@ -124,11 +124,20 @@ impl Case {
         if let Some(desired) = self.desired.as_ref().ok().filter(|desired| {
             desired.mode != Mode::Suspended && !desired.deleting && self.concerns_aws()
         }) {
-            let view = view(desired, self.profile.status.as_ref(), accounts, not_before).await;
-            self.view = Some(view.map_err(|error| Error::Account {
+            let failed = |error| Error::Account {
                 profile: self.reference.clone(),
                 error,
-            })?);
+            };
+            let account = accounts
+                .get(&identity_of(desired), &desired.profile.namespace)
+                .await
+                .map_err(failed)?;
+            if let Err(invalid) = check_account(self.profile.status.as_ref(), &account.id) {
+                self.desired = Err(invalid);
+                return Ok(self);
+            }
+            let view = view(account, desired, self.profile.status.as_ref(), not_before).await;
+            self.view = Some(view.map_err(failed)?);
         }
         Ok(self)
     }
@@ -140,14 +149,11 @@ impl Case {
 }
 
 async fn view(
+    account: Arc<Account>,
     desired: &Desired,
     status: Option<&ObservabilityProfileStatus>,
-    accounts: &Accounts,
     not_before: Instant,
 ) -> Result<View, AwsError> {
-    let account = accounts
-        .get(&identity_of(desired), &desired.profile.namespace)
-        .await?;
     let memory = match status.filter(|status| status.account_id.is_some()) {
         Some(status) => status.clone(),
         None => suspects(&account, desired, not_before).await?,

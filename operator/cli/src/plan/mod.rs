@@ -176,6 +176,7 @@ pub async fn plan(
         Arc::new(Metrics::new()),
         Permit::always(),
         settings.endpoint_url.clone(),
+        settings.region.clone().filter(|region| !region.is_empty()),
     );
     let began = Instant::now();
     let cases = declared

@@ -7,6 +7,7 @@ pub use report::{MAX_ITEMS, report};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::crd::status::PlannedChange;
 use crate::inject::{Action, Injection, Patch};
@@ -31,6 +32,8 @@ pub struct Covered {
     pub failed: bool,
     /// The rollout that goes on is of our last write: another write of ours may follow at once, in the same place.
     pub in_flight: bool,
+    /// For how long the rollout has been [`Rollout::Degraded`].
+    pub degraded_for: Duration,
     /// Variables that our last write changed.
     pub changed: BTreeSet<String>,
 }
@@ -51,7 +54,18 @@ impl Covered {
     pub fn at_rest(&self) -> bool {
         let waits = matches!(self.injection.action, Action::Wait(_));
         let earlier = waits && self.workload.record.is_some();
-        self.patch().is_none() && self.rollout == Rollout::Complete && !earlier
+        let rolled_out = matches!(self.rollout, Rollout::Complete | Rollout::Degraded);
+        self.patch().is_none() && rolled_out && !earlier
+    }
+
+    /// Whether a new change may be what mends it: its template has variables of ours, and for all that is known they
+    /// may be what keeps its pods from running.
+    fn mendable(&self) -> bool {
+        let record = self.workload.record.as_ref();
+        let injected = record.is_some_and(|record| !record.reverted);
+        // Variables that have rolled out well do not make a later template fail; pods that were available may crash by
+        // them all the same.
+        injected && (self.rollout == Rollout::Degraded || !self.settled)
     }
 
     /// Where it stands in the queue of rollouts. `None`: it needs no place.
@@ -60,12 +74,14 @@ impl Covered {
         let due = self.patch().is_some_and(|patch| patch.restarts_pods);
         let removal = matches!(self.injection.action, Action::Skip(_));
         match (&self.rollout, due) {
+            // What is broken before there is anything of ours in it is for others to mend.
+            (Rollout::Degraded, true) => (removal || self.mendable()).then_some(Stage::Due),
             (Rollout::Rolling, true) if self.in_flight => Some(Stage::Mend),
             (Rollout::Rolling, _) => Some(Stage::Rolling),
             (Rollout::Failed(_), true) if self.failed => Some(Stage::Mend),
             (Rollout::Failed(_), false) if self.failed => Some(Stage::Failed),
             // Somebody else's change failed. It is for them to mend, and takes nobody's place meanwhile.
-            (Rollout::Failed(_), true) => removal.then_some(Stage::Due),
+            (Rollout::Failed(_), true) => (removal || self.mendable()).then_some(Stage::Due),
             (_, true) => Some(Stage::Due),
             (_, false) => None,
         }

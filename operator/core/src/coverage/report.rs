@@ -1,6 +1,7 @@
 //! (Workloads, outcomes) → `status.workloads` and the condition WorkloadsInjected.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::skip;
@@ -14,6 +15,9 @@ use crate::workload::{Workload, WorkloadKind};
 
 /// How many workloads a status names.
 pub const MAX_ITEMS: usize = 50;
+
+/// How long pods of an injected workload are unavailable before it is told: a pod that is replaced is no news.
+const UNAVAILABLE: Duration = Duration::from_secs(60);
 
 /// How many variables a sentence names.
 const MAX_VARIABLES: usize = 3;
@@ -192,13 +196,19 @@ fn due(one: &Covered, chosen: bool) -> Line {
     let line = match &one.rollout {
         _ if chosen => Line::new("Rolling").saying("it is rolling out"),
         Rollout::Failed(evidence) if one.failed => return failed(one, evidence),
-        Rollout::Failed(evidence) => Line::new("Pending").saying(format!(
+        Rollout::Failed(evidence) if !one.mendable() => Line::new("Pending").saying(format!(
             "its rollout failed before the variables were written: they are when it has been mended ({evidence})"
         )),
+        Rollout::Degraded if !one.mendable() => Line::new("Pending").saying(
+            "not all of its pods are available: the variables are written when they are",
+        ),
         Rollout::Rolling => Line::new("Rolling").saying("it is rolling out"),
-        Rollout::Complete | Rollout::Stale | Rollout::Paused | Rollout::Stalled(_) => {
-            Line::new("Pending").saying("it waits for its turn to roll out")
-        }
+        Rollout::Complete
+        | Rollout::Degraded
+        | Rollout::Failed(_)
+        | Rollout::Stale
+        | Rollout::Paused
+        | Rollout::Stalled(_) => Line::new("Pending").saying("it waits for its turn to roll out"),
     };
     line.keeps(reason::ROLLING_OUT)
 }
@@ -210,11 +220,16 @@ fn written(one: &Covered) -> Line {
         ..Line::new("Injected")
     };
     match &one.rollout {
+        Rollout::Degraded if one.degraded_for >= UNAVAILABLE => {
+            injected().saying("every pod has the variables, and not all pods are available")
+        }
         // Somebody scales it, or deploys. All pods have the variables, whatever becomes of that.
         _ if one.settled => injected(),
-        Rollout::Complete => injected(),
+        Rollout::Complete | Rollout::Degraded => injected(),
         Rollout::Failed(evidence) if one.failed => failed(one, evidence),
-        Rollout::Failed(_) => injected(),
+        Rollout::Failed(evidence) => injected().saying(format!(
+            "its rollout has failed, and as it was changed after the variables were written that is not put down to them ({evidence})"
+        )),
         Rollout::Rolling => Line::new("Rolling")
             .saying("it is rolling out")
             .keeps(reason::ROLLING_OUT),

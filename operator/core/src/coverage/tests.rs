@@ -9,7 +9,7 @@ use tracewright_xray::contract::skip;
 
 use super::*;
 use crate::env::SecretKey;
-use crate::inject::{Left, Skip};
+use crate::inject::{Left, Record, Skip};
 use crate::report::Truth;
 use crate::rollout::{Evidence, PodFailure};
 use crate::workload::WorkloadKind;
@@ -30,6 +30,7 @@ fn covered(name: &str, action: Action, rollout: Rollout) -> Covered {
         settled: false,
         failed: false,
         in_flight: false,
+        degraded_for: Duration::ZERO,
         changed: BTreeSet::new(),
     }
 }
@@ -67,6 +68,26 @@ fn crash() -> Rollout {
 fn ours(one: Covered) -> Covered {
     Covered {
         failed: true,
+        ..one
+    }
+}
+
+/// With a record of ours.
+fn with_variables(one: Covered) -> Covered {
+    let record = r#"{"profile":"p","generation":1,"renderVersion":1,"containers":{}}"#;
+    let workload = Workload {
+        record: Record::read(record),
+        ..(*one.workload).clone()
+    };
+    Covered {
+        workload: Arc::new(workload),
+        ..one
+    }
+}
+
+fn settled(one: Covered) -> Covered {
+    Covered {
+        settled: true,
         ..one
     }
 }
@@ -111,6 +132,11 @@ fn what_is_said_for_each_decision_and_rollout() {
         (settled(crash()), "Injected", None, reason::ALL_INJECTED),
         (settled(Rollout::Rolling), "Injected", None, reason::ALL_INJECTED),
         (settled(Rollout::Paused), "Injected", None, reason::ALL_INJECTED),
+        (settled(Rollout::Degraded), "Injected", None, reason::ALL_INJECTED),
+        (plain(UpToDate, Rollout::Degraded), "Injected", None, reason::ALL_INJECTED),
+        // Whose failure it is, is not known: it was changed after our write, and the operator is new.
+        (plain(UpToDate, crash()), "Injected", None, reason::ALL_INJECTED),
+        (plain(Patch(patch(true)), Rollout::Degraded), "Pending", None, reason::ROLLING_OUT),
         (plain(Patch(patch(true)), Rollout::Complete), "Pending", None, reason::ROLLING_OUT),
         (plain(Patch(patch(true)), Rollout::Rolling), "Rolling", None, reason::ROLLING_OUT),
         (plain(Patch(patch(true)), crash()), "Pending", None, reason::ROLLING_OUT),
@@ -249,6 +275,19 @@ fn places_in_the_queue() {
         (of(Action::UpToDate, Rollout::Stalled("s".into())), None),
         (ours(of(Action::UpToDate, crash())), Some(Stage::Failed)),
         (of(Action::UpToDate, crash()), None),
+        (of(Action::UpToDate, Rollout::Degraded), None),
+        (of(removal(), Rollout::Degraded), Some(Stage::Due)),
+        (of(change(), Rollout::Degraded), None),
+        (
+            with_variables(of(change(), Rollout::Degraded)),
+            Some(Stage::Due),
+        ),
+        (
+            settled(with_variables(of(change(), Rollout::Degraded))),
+            Some(Stage::Due),
+        ),
+        (with_variables(of(change(), crash())), Some(Stage::Due)),
+        (settled(with_variables(of(change(), crash()))), None),
     ] {
         let what = format!("{:?} {:?}", one.injection.action, one.rollout);
         assert_eq!(one.stage(), expected, "{what}");
@@ -269,4 +308,29 @@ fn places_in_the_queue() {
     assert_eq!(stage(Rollout::Rolling, false), Some(Stage::Rolling));
     assert_eq!(stage(Rollout::Rolling, true), Some(Stage::Mend));
     assert_eq!(stage(crash(), false), Some(Stage::Mend));
+    assert_eq!(stage(Rollout::Degraded, false), Some(Stage::Due));
+}
+
+#[test]
+fn pods_that_are_unavailable_for_long_are_told_and_the_workload_counts_as_injected() {
+    let said = |degraded_for| {
+        let one = Covered {
+            settled: true,
+            degraded_for,
+            ..covered("web", Action::UpToDate, Rollout::Degraded)
+        };
+        let (status, fact) = report(&[one], &[], &BTreeMap::new());
+        assert_eq!((status.injected, fact.reason), (1, reason::ALL_INJECTED));
+        status.items[0].message.clone()
+    };
+    assert_eq!(said(Duration::from_secs(59)), None);
+    let message = said(Duration::from_secs(60)).expect("says so");
+    assert!(message.contains("not all pods are available"), "{message}");
+}
+
+#[test]
+fn nothing_of_an_earlier_template_is_left_where_pods_are_only_unavailable() {
+    let rests = |rollout| covered("web", Action::UpToDate, rollout).at_rest();
+    assert!(rests(Rollout::Complete) && rests(Rollout::Degraded));
+    assert!(!rests(Rollout::Rolling) && !rests(Rollout::Stale));
 }

@@ -84,6 +84,7 @@ pub enum DeletionPolicy {
     doc = "One declaration of a service's observability: AWS X-Ray groups and sampling rules, CloudWatch log groups, the X-Ray receiver, and the OpenTelemetry and X-Ray environment variables of the selected workloads.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$')")
         .message("metadata.name must be at most 50 characters of a-z, 0-9 and '-', begin with a letter and end with a letter or digit, because the receiver's Service is named <name>-xray"),
+    validation = rules::region_stays(),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "XRay", type_ = "string", json_path = ".status.summary.xray"),
@@ -101,8 +102,6 @@ pub enum DeletionPolicy {
     .message("spec.xray.receiver.collector.exportToOtlp needs spec.traces.otlp: set its endpoint, or remove exportToOtlp"))]
 #[x_kube(validation = Rule::new("!has(self.aws) || !has(self.aws.region) || !has(self.logs) || !has(self.logs.groups) || self.logs.groups.all(g, !has(g.kmsKeyArn) || g.kmsKeyArn.contains(':kms:' + self.aws.region + ':'))")
     .message("the kmsKeyArn of a log group must be a key of spec.aws.region, because CloudWatch Logs takes no key of another region"))]
-#[x_kube(validation = Rule::new("!has(oldSelf.aws) || !has(oldSelf.aws.region) || (has(self.aws) && has(self.aws.region) && self.aws.region == oldSelf.aws.region)")
-    .message("spec.aws.region cannot change, because AWS objects do not move between regions: create another profile for the other region and delete this one"))]
 #[serde(rename_all = "camelCase")]
 pub struct ObservabilityProfileSpec {
     /// Whether the operator writes: `Apply` keeps everything as declared, `Preview` only fills `status.plan`,

@@ -20,6 +20,16 @@ pub(super) const LABEL_KEY: &str =
 /// A label value. Its length is left to the schema. (Kubernetes, "Labels and Selectors".)
 pub(super) const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
 
+/// AWS objects do not move between regions, so a region stays; but for one that was wrong. The region is in the status before
+/// the first object is made: where there is none, nothing was made, and where there is one, it may be gone back to.
+pub(super) fn region_stays() -> Rule {
+    Rule::new(
+        "!has(oldSelf.spec.aws) || !has(oldSelf.spec.aws.region) || !has(self.status) || !has(self.status.region) || (has(self.spec.aws) && has(self.spec.aws.region) && self.spec.aws.region in [oldSelf.spec.aws.region, self.status.region])",
+    )
+    .message("spec.aws.region cannot change, because AWS objects do not move between regions: write the region that is in status.region, or create another profile for the other region and delete this one")
+    .field_path(".spec.aws.region")
+}
+
 /// The name of a Kubernetes object. (RFC 1123 subdomain; Kubernetes, "Object Names and IDs".)
 pub(super) fn object_name(field: &str, kind: &str) -> Rule {
     let message = format!(

@@ -37,7 +37,8 @@ pub struct Service {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Aws {
-    /// The AWS region, for example `us-east-1`. Unset: the operator's own.
+    /// The AWS region, for example `us-east-1`. Unset: the operator's own. Once AWS was reached it stays, or goes back to
+    /// the one in `status.region`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$')")

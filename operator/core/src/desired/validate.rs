@@ -3,6 +3,7 @@
 use tracewright_xray::contract::condition::reason;
 use tracewright_xray::contract::name::DEFAULT_RULE;
 
+use super::place::region;
 use super::{Adoption, CustomRule, Desired, GroupSpec, Item, LogGroupSpec, Refused, RuleSpec};
 use crate::crd::{self, AdoptionPolicy, ObservabilityProfile};
 use crate::identity::{Kind, ProfileRef};
@@ -31,6 +32,18 @@ pub enum Invalid {
         /// What the region would be now.
         now: String,
     },
+    /// The account differs from the one in which the objects are.
+    #[error(
+        "the AWS account {was} holds objects of this profile ({held}), but its credentials now reach the account {now}, where nothing is written: give the operator, or spec.aws.roleArn, credentials of {was} again; to move to {now}, remove these entries while {was} is reached, or delete this profile and make another"
+    )]
+    AccountChanged {
+        /// Where the objects are.
+        was: String,
+        /// Which account is reached now.
+        now: String,
+        /// The objects, by kind and name.
+        held: String,
+    },
 }
 
 impl Invalid {
@@ -40,6 +53,7 @@ impl Invalid {
         match self {
             Self::RoleNotAllowed(_) => reason::ROLE_NOT_ALLOWED,
             Self::NoRegion | Self::RegionChanged { .. } => reason::INVALID,
+            Self::AccountChanged { .. } => reason::ACCOUNT_CHANGED,
         }
     }
 }
@@ -56,18 +70,7 @@ pub fn validate(
     let spec = &profile.spec;
     let aws = spec.aws.clone().unwrap_or_default();
     let deleting = profile.metadata.deletion_timestamp.is_some();
-    let region = aws
-        .region
-        .or_else(|| default_region.map(str::to_owned))
-        .ok_or(Invalid::NoRegion)?;
-    if let Some(was) = profile
-        .status
-        .as_ref()
-        .and_then(|status| status.region.clone())
-        && was != region
-    {
-        return Err(Invalid::RegionChanged { was, now: region });
-    }
+    let region = region(profile, default_region)?;
     // A role that is no longer allowed is not used for deletion either: the admin's word counts at once.
     if let Some(role) = aws
         .role_arn

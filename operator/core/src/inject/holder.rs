@@ -46,6 +46,7 @@ mod tests {
             profile: profile.into(),
             generation: 1,
             render_version: 1,
+            workload_generation: None,
             containers: BTreeMap::new(),
             reverted: false,
             evidence: None,

@@ -149,11 +149,20 @@ pub fn revert(
         profile: profile.to_owned(),
         generation,
         render_version: RENDER_VERSION,
+        workload_generation: None,
         containers: BTreeMap::new(),
         reverted: true,
         evidence,
     };
     patch::build(workload, &withdraw(workload), Some(&record), None)
+}
+
+/// Whether nobody has changed a workload since we wrote its template, as the workload itself tells: what rolls out then is
+/// our change, whoever wrote it of the operators before this one. For a Deployment annotations count as well.
+#[must_use]
+pub fn untouched(workload: &Workload) -> bool {
+    let record = workload.record.as_ref();
+    record.is_some_and(|record| record.workload_generation == Some(workload.generation))
 }
 
 /// What an operator can render, and by which version it renders what has changed.
@@ -224,6 +233,7 @@ fn decide_by(
         profile: demand.profile.to_owned(),
         generation: demand.generation,
         render_version: version,
+        workload_generation: None,
         containers: changes
             .iter()
             .filter(|(_, change)| !change.keep.is_empty())

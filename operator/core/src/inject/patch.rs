@@ -62,15 +62,20 @@ pub(super) fn build(
         template.insert("spec".into(), json!({"containers": containers}));
     }
     let mut metadata = json!({"resourceVersion": workload.resource_version});
-    let recorded = workload.record.as_ref() == record && workload.marked == record.is_some();
+    let restarts_pods = !template.is_empty() && workload.kind != WorkloadKind::CronJob;
+    let record = record.map(|record| Record {
+        workload_generation: generation(workload, restarts_pods),
+        ..record.clone()
+    });
+    let recorded = workload.record == record && workload.marked == record.is_some();
     if recorded && template.is_empty() {
         return None;
     }
     if !recorded {
-        metadata["annotations"] = json!({annotation::INJECTED: record.map(Record::to_annotation)});
+        metadata["annotations"] =
+            json!({annotation::INJECTED: record.as_ref().map(Record::to_annotation)});
     }
     let mut body = json!({"metadata": metadata});
-    let restarts_pods = !template.is_empty() && workload.kind != WorkloadKind::CronJob;
     if !template.is_empty() {
         let path = workload.kind.template_path();
         let nested = path.iter().rev().fold(
@@ -90,6 +95,15 @@ pub(super) fn build(
         restarts_pods,
         variables: variables.map(str::to_owned).collect(),
     })
+}
+
+/// The generation that the last patch of the template made. That of this one is known beforehand: the API server counts by
+/// one, and the patch applies to the version that was read or not at all.
+fn generation(workload: &Workload, restarts_pods: bool) -> Option<i64> {
+    if restarts_pods {
+        return Some(workload.generation + 1);
+    }
+    workload.record.as_ref()?.workload_generation
 }
 
 fn container_patch(name: &str, change: &Change<'_>) -> Option<Value> {

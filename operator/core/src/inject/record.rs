@@ -17,6 +17,10 @@ pub struct Record {
     pub generation: i64,
     /// The version by which it was rendered, see [`crate::env::RENDER_VERSION`].
     pub render_version: u32,
+    /// The generation of the workload that the last patch of its template made. While it has this one, nobody has
+    /// changed it since, and what rolls out is our change. Absent for a CronJob, which has no rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_generation: Option<i64>,
     /// By container: the variables that were written, each with the hash of what was written. One whose entry differs
     /// by now is its user's.
     pub containers: BTreeMap<String, BTreeMap<String, Hash>>,

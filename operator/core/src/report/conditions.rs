@@ -107,7 +107,7 @@ pub(super) fn conditions(
     facts: &Facts,
 ) -> Vec<(&'static str, Fact)> {
     if profile.spec.mode == Mode::Suspended {
-        return suspended(profile);
+        return suspended(profile, facts);
     }
     let aws = aws_synced(&facts.aws);
     let ready = ready(profile, &aws, &facts.receiver, &facts.injected);
@@ -121,28 +121,27 @@ pub(super) fn conditions(
     ]
 }
 
-/// A suspended profile says so, and of the rest nothing at all.
-fn suspended(profile: &ObservabilityProfile) -> Vec<(&'static str, Fact)> {
+/// A suspended profile says so, and of the rest nothing at all; one that goes says what it waits for.
+fn suspended(profile: &ObservabilityProfile, facts: &Facts) -> Vec<(&'static str, Fact)> {
     let message = "spec.mode is Suspended: nothing is observed or written";
-    let ready = if profile.metadata.deletion_timestamp.is_some() {
-        Fact::no(
-            reason::DELETING,
-            "the profile is being deleted; everything stays and is released",
-        )
+    let nothing = || Fact::unknown(reason::SUSPENDED, message);
+    let (ready, aws) = if profile.metadata.deletion_timestamp.is_some() {
+        let aws = aws_synced(&facts.aws);
+        let ready = format!(
+            "the profile is being deleted; everything stays and is released. {}",
+            aws.message
+        );
+        (Fact::no(reason::DELETING, ready.trim()), aws)
     } else {
-        Fact::unknown(reason::SUSPENDED, message)
+        (nothing(), nothing())
     };
-    std::iter::once((condition::READY, ready))
-        .chain(
-            [
-                condition::AWS_SYNCED,
-                condition::RECEIVER_READY,
-                condition::WORKLOADS_INJECTED,
-                condition::TRAFFIC_SEEN,
-            ]
-            .map(|type_| (type_, Fact::unknown(reason::SUSPENDED, message))),
-        )
-        .collect()
+    vec![
+        (condition::READY, ready),
+        (condition::AWS_SYNCED, aws),
+        (condition::RECEIVER_READY, nothing()),
+        (condition::WORKLOADS_INJECTED, nothing()),
+        (condition::TRAFFIC_SEEN, nothing()),
+    ]
 }
 
 fn ready(profile: &ObservabilityProfile, aws: &Fact, receiver: &Fact, injected: &Fact) -> Fact {

@@ -27,7 +27,7 @@ pub(super) fn list_mut(
     }
 }
 
-/// The items of a kind. What was released stays listed as Retained until the profile changes.
+/// The items of a kind. What was released stays listed as Retained until the profile, its account or its region changes.
 pub(super) fn items(plan: &Plan<Applied>, kind: Kind, before: &[ItemStatus]) -> Vec<ItemStatus> {
     let mut items: Vec<ItemStatus> = plan
         .objects
@@ -74,6 +74,10 @@ fn item(object: &Planned<Applied>) -> Option<ItemStatus> {
             item.message = Some(failure.message.clone());
         }
         (Verdict::Write(write), Applied::Previewed | Applied::Untouched) => {
+            // Not ours before it is written.
+            if matches!(write.action, Action::Create | Action::Adopt) {
+                item.deletion_policy = None;
+            }
             item.state = match write.action {
                 Action::Create => ItemState::Pending,
                 Action::Update | Action::Adopt => ItemState::Drifted,

@@ -93,11 +93,16 @@ pub fn status(
         preview,
     } = &facts.aws
     {
+        let same_generation = previous.observed_generation == generation;
+        let same_place = previous
+            .account_id
+            .as_ref()
+            .is_none_or(|id| id == account_id)
+            && previous.region.as_ref().is_none_or(|known| known == region);
         status.region = Some(region.clone());
         status.account_id = Some(account_id.clone());
-        let same_generation = previous.observed_generation == generation;
         for kind in Kind::ALL {
-            let before = if same_generation {
+            let before = if same_generation && same_place {
                 items::list(&previous, kind)
             } else {
                 &[]

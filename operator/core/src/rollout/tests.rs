@@ -1,5 +1,7 @@
 //! How rollouts are judged, from statuses as Kubernetes' controllers write them.
 
+mod ended;
+
 use super::*;
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
@@ -232,7 +234,9 @@ fn workloads_without_a_deadline_fail_by_a_failure_that_lasts() {
 
 #[test]
 fn what_stands_still_for_long_is_stalled_and_a_deployment_has_its_own_deadline() {
-    let status = json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2});
+    let counted = json!([{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}]);
+    let status =
+        json!({"replicas": 3, "updatedReplicas": 1, "availableReplicas": 2, "conditions": counted});
     let of = |kind| workload(kind, json!({"replicas": 3}), status.clone());
     let stalled = |kind, rollout, still| stalled(&of(kind), rollout, still);
     let set = WorkloadKind::StatefulSet;

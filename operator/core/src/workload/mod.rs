@@ -211,6 +211,20 @@ pub struct Progress {
     pub deadline_exceeded: Option<String>,
     /// The message with which a Deployment says that it cannot create pods.
     pub replica_failure: Option<String>,
+    /// What the controller says of the rollout as a whole.
+    pub word: Word,
+}
+
+/// What a workload's controller says of a rollout as a whole, beyond the numbers of pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Word {
+    /// Nothing: a DaemonSet's, where pods are replaced by hand, and of a Deployment that is paused or has no deadline.
+    #[default]
+    None,
+    /// It goes on. A Deployment's deadline counts.
+    Rolling,
+    /// It has been complete, whatever pods do since; which one, in the controller's terms.
+    Complete(String),
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use serde::de::{DeserializeSeed, Deserializer};
 use tracewright_xray::contract::{annotation, label};
 
 use super::claims::Claims;
-use super::wire::{ContainerSpec, EnvVar, EnvVarSource, Object, Spec, Status, Template};
-use super::{Container, Entry, EnvFrom, EnvFromSource, Form, Progress, Workload, WorkloadKind};
+use super::wire::{Condition, ContainerSpec, EnvVar, EnvVarSource, Object, Spec, Status, Template};
+use super::{
+    Container, Entry, EnvFrom, EnvFromSource, Form, Progress, Word, Workload, WorkloadKind,
+};
 use crate::env::{self, Hash, Hasher};
 use crate::inject::{Record, instrumentation};
 
@@ -255,6 +257,7 @@ fn progress(kind: WorkloadKind, spec: &Spec, status: Status) -> Progress {
                 .map(|condition| condition.message.clone()),
             replica_failure: condition("ReplicaFailure", "True")
                 .map(|condition| condition.message.clone()),
+            word: deployment_word(&status),
             ..common
         },
         WorkloadKind::StatefulSet => Progress {
@@ -263,6 +266,7 @@ fn progress(kind: WorkloadKind, spec: &Spec, status: Status) -> Progress {
                 .rolling_update
                 .as_ref()
                 .map_or(0, |rolling| rolling.partition),
+            word: stateful_set_word(&common, &status),
             ..common
         },
         WorkloadKind::DaemonSet => Progress {
@@ -274,4 +278,35 @@ fn progress(kind: WorkloadKind, spec: &Spec, status: Status) -> Progress {
         },
         WorkloadKind::CronJob => Progress::default(),
     }
+}
+
+/// (Kubernetes, `pkg/controller/deployment/progress.go`: the condition Progressing. Once it says that the new ReplicaSet
+/// was available it says so until the template changes.)
+fn deployment_word(status: &Status) -> Word {
+    let progressing = |condition: &&Condition| condition.r#type == "Progressing";
+    match status.conditions.iter().find(progressing) {
+        None => Word::None,
+        // No deadline counts meanwhile.
+        Some(condition) if condition.reason == "DeploymentPaused" => Word::None,
+        Some(condition) if condition.reason == "NewReplicaSetAvailable" => {
+            Word::Complete(condition.message.clone())
+        }
+        Some(_) => Word::Rolling,
+    }
+}
+
+/// (Kubernetes, `pkg/controller/statefulset/stateful_set_utils.go`, `completeUpdate`: the update revision becomes the
+/// current one when all pods have it and are ready.)
+fn stateful_set_word(progress: &Progress, status: &Status) -> Word {
+    if progress.on_delete || status.update_revision.is_empty() {
+        return Word::None;
+    }
+    // Ready is not available while `minReadySeconds` count.
+    let settling = status.ready_replicas >= progress.desired;
+    if status.current_revision != status.update_revision
+        || (settling && progress.available < progress.desired)
+    {
+        return Word::Rolling;
+    }
+    Word::Complete(status.current_revision.clone())
 }

@@ -183,3 +183,76 @@ fn what_is_no_workload_is_an_error() {
         );
     }
 }
+
+#[test]
+fn a_controller_s_word_on_the_rollout() {
+    let progressing = |reason: &str| json!({"conditions": [{"type": "Progressing", "status": "True", "reason": reason, "message": "ReplicaSet a"}]});
+    let revisions = |current: &str, ready: i64, available: i64| json!({"currentRevision": current, "updateRevision": "b", "readyReplicas": ready, "availableReplicas": available});
+    let on_delete = json!({"updateStrategy": {"type": "OnDelete"}});
+    let complete = |of: &str| Word::Complete(of.to_owned());
+    let (deployment, set) = (WorkloadKind::Deployment, WorkloadKind::StatefulSet);
+    for (what, kind, spec, status, expected) in [
+        ("no deadline", deployment, json!({}), json!({}), Word::None),
+        (
+            "its deadline counts",
+            deployment,
+            json!({}),
+            progressing("ReplicaSetUpdated"),
+            Word::Rolling,
+        ),
+        (
+            "no deadline counts",
+            deployment,
+            json!({}),
+            progressing("DeploymentPaused"),
+            Word::None,
+        ),
+        (
+            "it was complete",
+            deployment,
+            json!({}),
+            progressing("NewReplicaSetAvailable"),
+            complete("ReplicaSet a"),
+        ),
+        ("nothing yet", set, json!({}), json!({}), Word::None),
+        (
+            "under way",
+            set,
+            json!({"replicas": 2}),
+            revisions("a", 1, 1),
+            Word::Rolling,
+        ),
+        (
+            "a pod was lost since",
+            set,
+            json!({"replicas": 2}),
+            revisions("b", 1, 1),
+            complete("b"),
+        ),
+        (
+            "ready, and not for long enough",
+            set,
+            json!({"replicas": 2}),
+            revisions("b", 2, 1),
+            Word::Rolling,
+        ),
+        (
+            "nobody replaces its pods",
+            set,
+            on_delete,
+            revisions("b", 1, 1),
+            Word::None,
+        ),
+        (
+            "says nothing",
+            WorkloadKind::DaemonSet,
+            json!({}),
+            json!({"numberAvailable": 1}),
+            Word::None,
+        ),
+    ] {
+        let object = json!({"metadata": {"name": "w"}, "spec": spec, "status": status});
+        let workload = kind.deserialize(&object).expect("is a workload");
+        assert_eq!(workload.progress.word, expected, "{what}");
+    }
+}

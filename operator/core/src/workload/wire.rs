@@ -153,6 +153,8 @@ pub(super) struct Status {
     pub(super) replicas: i64,
     pub(super) updated_replicas: i64,
     pub(super) available_replicas: i64,
+    pub(super) ready_replicas: i64,
+    pub(super) current_revision: String,
     pub(super) update_revision: String,
     pub(super) desired_number_scheduled: i64,
     pub(super) current_number_scheduled: i64,

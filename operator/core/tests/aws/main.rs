@@ -5,6 +5,8 @@ mod arbitrary;
 mod carry;
 mod convergence;
 mod ownership;
+mod patience;
+mod place;
 mod preview;
 mod rivals;
 mod status;

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tracewright_core::crd::{DeletionPolicy, ObservabilityProfile};
-use tracewright_core::desired::{Adoption, Desired, Invalid, RuleSpec, validate};
+use tracewright_core::desired::{Adoption, Desired, RuleSpec, validate};
 use tracewright_core::diff::diff;
 use tracewright_core::identity::Kind;
 use tracewright_core::observed::{Claims, GroupState, Observed, Seen, Tags};
@@ -81,33 +81,6 @@ fn a_role_is_used_only_where_the_admin_lists_it() {
             "{allowed:?}"
         );
     }
-}
-
-#[test]
-fn a_region_is_the_profiles_own_or_the_operators_and_never_changes() {
-    let mut was = profile(json!({}));
-    was.status = Some(serde_json::from_value(json!({"region": "us-east-1"})).expect("a status"));
-    let region = |profile: &ObservabilityProfile, default| {
-        validate(profile, &Rights::default(), default).map(|desired| desired.region)
-    };
-    let own = profile(json!({"aws": {"region": "us-east-1"}}));
-    assert_eq!(region(&own, Some("eu-west-1")), Ok("us-east-1".to_owned()));
-    assert_eq!(
-        region(&profile(json!({})), Some("eu-west-1")),
-        Ok("eu-west-1".to_owned())
-    );
-    assert_eq!(region(&profile(json!({})), None), Err(Invalid::NoRegion));
-    assert_eq!(region(&was, Some("us-east-1")), Ok("us-east-1".to_owned()));
-    let changed = Invalid::RegionChanged {
-        was: "us-east-1".to_owned(),
-        now: "eu-west-1".to_owned(),
-    };
-    assert!(
-        changed
-            .to_string()
-            .contains("set spec.aws.region: us-east-1")
-    );
-    assert_eq!(region(&was, Some("eu-west-1")), Err(changed));
 }
 
 #[test]

@@ -180,3 +180,47 @@ fn a_reverted_workload_stays_so_until_the_profile_changes() {
     assert_eq!(entries(&again), entries(&injected(&deployment(), SHOP, 2)));
     assert!(!record(&again).reverted);
 }
+
+#[test]
+fn the_record_tells_whether_anybody_has_changed_the_workload_since() {
+    let untouched = |object: &Value| untouched(&read(WorkloadKind::Deployment, object));
+    let mut object = deployment();
+    assert!(!untouched(&object), "nothing of ours is in it");
+    object = injected(&object, SHOP, 1);
+    assert_eq!(record(&object).workload_generation, Some(2));
+    // As the API server counts.
+    object["metadata"]["generation"] = 2.into();
+    assert!(untouched(&object));
+    assert_eq!(
+        decided(&object, SHOP, 1, &World::new()).action,
+        Action::UpToDate,
+        "it is no difference"
+    );
+
+    object["metadata"]["generation"] = 3.into();
+    assert!(!untouched(&object), "somebody scaled it");
+    assert_eq!(
+        decided(&object, SHOP, 1, &World::new()).action,
+        Action::UpToDate,
+        "nor is that one"
+    );
+    // A change of the record alone is no change of the template.
+    let recorded = patch(decided(&object, SHOP, 2, &World::new()));
+    assert!(!recorded.restarts_pods);
+    let after = apply(&object, &recorded.body).expect("applies");
+    assert_eq!(record(&after).workload_generation, Some(2));
+
+    let job = json!({
+        "metadata": {"name": "job", "namespace": "ns", "resourceVersion": "7", "generation": 1},
+        "spec": {"jobTemplate": {"spec": deployment()["spec"]}},
+    });
+    let spec = spec(SHOP);
+    let world = World::new();
+    let injection = decide(
+        &read(WorkloadKind::CronJob, &job),
+        &demand(&spec, 1),
+        &world.facts(),
+    );
+    let after = apply(&job, &patch(injection).body).expect("applies");
+    assert_eq!(record(&after).workload_generation, None);
+}
