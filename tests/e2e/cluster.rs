@@ -207,7 +207,8 @@ impl Cluster {
         self.apply(namespace, &secret.to_string()).await
     }
 
-    /// Waits until a Deployment has rolled out, by kubectl's own judgement.
+    /// Waits until a Deployment has rolled out, by kubectl's own judgement, and its earlier pods are gone: until then the
+    /// Service may still lead to one of them.
     pub async fn rolled_out(&self, namespace: &str, name: &str) -> Result<()> {
         let timeout = format!("--timeout={}s", PATIENCE.as_secs());
         let place = format!("deployment/{name}");
@@ -222,8 +223,35 @@ impl Cluster {
             ],
             None,
         )
-        .await
-        .map(drop)
+        .await?;
+        let deployment = self.api::<Deployment>(namespace).get(name).await?;
+        let spec = deployment.spec.unwrap_or_default();
+        let labels = spec.selector.match_labels.unwrap_or_default();
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let of_it = ListParams::default().labels(&labels.join(","));
+        let pods = self.api::<Pod>(namespace);
+        eventually(
+            PATIENCE,
+            format!("the earlier pods of {name} are gone"),
+            async || {
+                let pods = pods.list(&of_it).await.map_err(|error| error.to_string())?;
+                let going: Vec<String> = pods
+                    .iter()
+                    .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+                    .map(ResourceExt::name_any)
+                    .collect();
+                if going.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{going:?}"))
+                }
+            },
+        )
+        .await?;
+        Ok(())
     }
 
     /// The running pods that a selector matches and that are not on their way out, oldest first.
