@@ -149,21 +149,31 @@ async fn uninstall_looks_for_the_operator_before_it_believes_that_there_is_none(
     Ok(())
 }
 
-#[tokio::test]
-async fn after_an_uninstall_another_installation_writes_at_once_and_the_same_one_does_not()
--> Result<()> {
+/// A cluster with the profile `p`, whose operator led, was uninstalled and has ended.
+async fn uninstalled() -> Result<Installation> {
     let there = Installation::new().await?;
     let mut operator = there.operator().start()?;
     operator.ready().await?;
     there.apply("p", json!({})).await?;
     ready(&there, "p").await?;
-    let namespace = there.namespace().name();
-    let arguments = ["uninstall", "--yes", "--namespace", namespace];
+    let arguments = [
+        "uninstall",
+        "--yes",
+        "--namespace",
+        there.namespace().name(),
+    ];
     let done = tracewright(&there, &arguments, "").await?;
     assert_eq!(done.code, Some(0), "{done:?}");
-
-    // As its Deployment would, before `helm uninstall`.
     operator.stop().await?;
+    Ok(there)
+}
+
+#[tokio::test]
+async fn after_an_uninstall_another_installation_writes_at_once_and_the_same_one_does_not()
+-> Result<()> {
+    let there = uninstalled().await?;
+    let namespace = there.namespace().name();
+    // As its Deployment would, before `helm uninstall`.
     let mut restarted = there.operator().start()?;
     restarted.ready().await?;
     let sentence = format!("kubectl delete lease {LEASE} --namespace {namespace}");
@@ -191,16 +201,7 @@ async fn after_an_uninstall_another_installation_writes_at_once_and_the_same_one
 
 #[tokio::test]
 async fn an_uninstall_keeps_the_operator_from_writing_until_its_time_is_over() -> Result<()> {
-    let there = Installation::new().await?;
-    let mut operator = there.operator().start()?;
-    operator.ready().await?;
-    there.apply("p", json!({})).await?;
-    ready(&there, "p").await?;
-    let namespace = there.namespace().name();
-    let arguments = ["uninstall", "--yes", "--namespace", namespace];
-    let done = tracewright(&there, &arguments, "").await?;
-    assert_eq!(done.code, Some(0), "{done:?}");
-    operator.stop().await?;
+    let there = uninstalled().await?;
     let leases: Api<Lease> = there.namespace().api();
     let long_ago = json!({"spec": {"renewTime": "2026-01-01T00:00:00.000000Z"}});
     leases

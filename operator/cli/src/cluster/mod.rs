@@ -241,13 +241,7 @@ impl Cluster {
                 "spec.mode is Preview: receivers are not touched",
             )
         };
-        let unlisted = self.workloads.unlisted();
-        if !unlisted.is_empty() {
-            let kinds: Vec<_> = unlisted.iter().map(|kind| kind.as_str()).collect();
-            let message = format!(
-                "the first list of every {} is not in yet: may the operator list and watch them?",
-                kinds.join(", ")
-            );
+        if let Some(message) = self.unlisted(profile) {
             return ClusterFacts {
                 receiver,
                 injected: Fact::unknown(reason::PENDING, message),
@@ -352,6 +346,24 @@ impl Cluster {
             Ok(()) => receiver,
             Err(error) => error.fact(),
         }
+    }
+
+    /// Which first lists are missing to know a profile's workloads, as a sentence.
+    fn unlisted(&self, profile: &ObservabilityProfile) -> Option<String> {
+        let unlisted = self.workloads.unlisted();
+        let what = if !unlisted.is_empty() {
+            let kinds: Vec<_> = unlisted.iter().map(|kind| kind.as_str()).collect();
+            format!("every {}", kinds.join(", "))
+        } else {
+            let namespace = profile.metadata.namespace.as_deref().unwrap_or_default();
+            if !self.settings.scope.is_unsettled(namespace) {
+                return None;
+            }
+            format!("all workloads of the namespace {namespace}")
+        };
+        Some(format!(
+            "the first list of {what} is not in yet: may the operator list and watch them?"
+        ))
     }
 
     /// Forgets all profiles but those that live.

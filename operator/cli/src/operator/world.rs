@@ -79,16 +79,19 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// Whether it is known what the admin of a profile's namespace allows, and what there is in it, so that the profile may be
-    /// carried out. One that is deleted may go by what was known before the namespace could be read no more.
+    /// Whether it is known what the admin of a profile's namespace allows, so that the profile may be carried out. One that is
+    /// deleted may go by what was known before the namespace could be read no more, but not before its workloads are known.
     #[must_use]
     pub fn may_decide(&self, profile: &ObservabilityProfile) -> bool {
         let namespace = profile.metadata.namespace.as_deref().unwrap_or_default();
         let deleting = profile.metadata.deletion_timestamp.is_some();
         self.namespaces.wait_until_ready().now_or_never().is_some()
             && self.namespaces.get(&ObjectRef::new(namespace)).is_some()
-            && (deleting || !self.scope.is_stale(namespace))
-            && !self.scope.is_unsettled(namespace)
+            && if deleting {
+                !self.scope.is_unsettled(namespace)
+            } else {
+                !self.scope.is_stale(namespace)
+            }
     }
 
     /// Profile → Desired.
